@@ -1,0 +1,40 @@
+"""Our failures, drawn as a tree. Every message names the thing and the cure.
+
+GongkaiError
+├── ConfigurationError     what the operator set cannot be used (exit code 2)
+│   ├── RegistryError      a portal's file is wrong: names file and key
+│   ├── ContactError       a live crawl without someone to write to
+│   ├── PaceError          GONGKAI_PACE where it is not allowed
+│   └── ReplicaError       a rehearsal whose replica does not answer
+└── SourceError            a file given to `scrapy read` cannot be opened or is of no known kind
+"""
+
+from __future__ import annotations
+
+
+class GongkaiError(Exception):
+    """Raised when gongkai cannot go on; the message is one line and ends with the cure."""
+
+
+class ConfigurationError(GongkaiError):
+    """Raised when a setting, a file or the environment of the operator cannot be used."""
+
+
+class RegistryError(ConfigurationError):
+    """Raised when a portal's TOML file is malformed or holds an unknown key, code or CMS."""
+
+
+class ContactError(ConfigurationError):
+    """Raised when a live crawl would start without a contact."""
+
+
+class PaceError(ConfigurationError):
+    """Raised when the pace is changed although the requests would reach real portals."""
+
+
+class ReplicaError(ConfigurationError):
+    """Raised when a rehearsal's proxy does not answer."""
+
+
+class SourceError(GongkaiError):
+    """Raised when a source file cannot be opened as a document."""
