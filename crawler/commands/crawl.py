@@ -1,0 +1,59 @@
+"""`scrapy crawl SPIDER [-a portals=KEY,KEY]`, with our checks before and an exit code after.
+
+Exit codes: 0 the run is complete, 1 it is incomplete, 2 it could not start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+from scrapy.commands.crawl import Command as CrawlCommand
+from scrapy.crawler import Crawler
+
+from crawler.errors import ConfigurationError, GongkaiError
+from crawler.fetching.pace import check_start
+from crawler.fetching.run import Run
+from crawler.spiders.walk import PortalSpider
+from storage.database import open_for_writing
+from storage.errors import StorageError
+from storage.settings import Settings
+
+
+class Command(CrawlCommand):
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        try:
+            crawler = self._ready(args, opts)
+        except (GongkaiError, StorageError) as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            self.exitcode = 2
+            return
+        assert self.crawler_process is not None
+        self.crawler_process.crawl(crawler, **opts.spargs)
+        self.crawler_process.start()
+        self._say(crawler)
+
+    def _ready(self, args: list[str], opts: argparse.Namespace) -> Crawler:
+        """The crawler, after everything that can be known beforehand has been checked."""
+        assert self.crawler_process is not None
+        spiders = self.crawler_process.spider_loader.list()
+        if len(args) != 1 or args[0] not in spiders:
+            raise ConfigurationError(f"name one spider to crawl: {', '.join(spiders)}")
+        crawler = self._create_crawler(args[0])
+        if not issubclass(crawler.spidercls, PortalSpider):
+            raise ConfigurationError(f"{args[0]} crawls no portals: derive it from PortalSpider")
+        portals = crawler.spidercls.chosen(opts.spargs.get("portals", ""))
+        check_start(crawler.settings["PACE"], portals, datetime.now(UTC))
+        open_for_writing(Settings()).dispose()
+        return crawler
+
+    def _say(self, crawler: Crawler) -> None:
+        """One line for a person; for cron only what is not as it should be."""
+        run = crawler.get_extension(Run)
+        complete = run is not None and run.state == "complete"
+        self.exitcode = 0 if complete else 1
+        if run is None:
+            print("the crawl could not start: see the lines above", file=sys.stderr)
+        elif not complete or sys.stderr.isatty():
+            print(f"run {run.id} {run.state}: {run.reason}", file=sys.stderr)

@@ -1,0 +1,92 @@
+"""robots.txt, applied to every request that waits for it, with Crawl-delay; RFC 9309.
+
+Scrapy's middleware hands its answer to the first waiting request only: the others then see no
+rules. A lock per host mends that. And a robots.txt that cannot be had (5xx, no answer) means
+"do not enter" here, where Scrapy takes it for leave to fetch everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
+from scrapy.robotstxt import RobotParser
+from scrapy.utils.httpobj import urlparse_cached
+from scrapy.utils.misc import build_from_crawler
+
+from crawler.fetching import outcomes
+from crawler.fetching.pace import Pace
+from crawler.fetching.run import Run
+
+_CLOSED = b"User-agent: *\nDisallow: /\n"
+_OPEN = b""
+
+
+class RobotsMiddleware(RobotsTxtMiddleware):
+    """One robots.txt a host and run, whole before anyone goes by it."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._rules: dict[str, RobotParser] = {}
+        self._pace: Pace = crawler.settings["PACE"]
+
+    async def robot_parser(self, request: Request) -> RobotParser:
+        url = urlparse_cached(request)
+        async with self._locks[url.netloc]:
+            if url.netloc not in self._rules:
+                self._rules[url.netloc] = await self._fetch(url.scheme, url.netloc)
+        return self._rules[url.netloc]
+
+    def process_request_2(self, rp: RobotParser | None, request: Request) -> None:
+        try:
+            super().process_request_2(rp, request)
+        except IgnoreRequest:
+            self._run().refuse(request, outcomes.ROBOTS_REFUSED, "robots.txt disallows it")
+            raise
+
+    async def _fetch(self, scheme: str, netloc: str) -> RobotParser:
+        request = Request(
+            f"{scheme}://{netloc}/robots.txt",
+            priority=self.DOWNLOAD_PRIORITY,
+            meta={"dont_obey_robotstxt": True},
+        )
+        try:
+            response = await self.crawler.engine.download_async(request)
+        except IgnoreRequest:
+            return self._parser(_CLOSED)
+        except outcomes.DOWNLOAD_ERRORS:
+            self._run().incomplete(f"robots.txt of {netloc} could not be had")
+            return self._parser(_CLOSED)
+        return self._read(netloc, request, response)
+
+    def _read(self, netloc: str, request: Request, response: Response) -> RobotParser:
+        if response.status >= 500:
+            self._run().incomplete(f"robots.txt of {netloc} answered {response.status}")
+            return self._parser(_CLOSED)
+        parser = self._parser(response.body if response.status < 300 else _OPEN)
+        self._keep_crawl_delay(request, parser)
+        return parser
+
+    def _keep_crawl_delay(self, request: Request, parser: RobotParser) -> None:
+        asked = parser.crawl_delay(str(self._robotstxt_useragent))
+        if asked is None:
+            return
+        downloader, slot = self.crawler.engine.downloader, request.meta["download_slot"]
+        delay = max(self._pace.seconds(asked), downloader.slots[slot].delay)
+        downloader.slots[slot].delay = delay
+        # Scrapy drops an idle slot after a minute and makes it anew from these settings.
+        downloader.per_slot_settings.setdefault(slot, {})["delay"] = delay
+
+    def _parser(self, body: bytes) -> RobotParser:
+        return build_from_crawler(self._parserimpl, self.crawler, body)
+
+    def _run(self) -> Run:
+        run = self.crawler.get_extension(Run)
+        assert run is not None
+        return run

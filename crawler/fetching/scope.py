@@ -1,0 +1,42 @@
+"""Ask registered hosts only, in their portal's slot; in a rehearsal ask nobody but the replica."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+from scrapy.utils.httpobj import urlparse_cached
+
+from crawler.fetching import outcomes
+from crawler.fetching.pace import Pace
+from crawler.fetching.run import Run
+from crawler.spiders.walk import PortalSpider
+
+
+class ScopeMiddleware:
+    """First of the downloader middlewares: redirect targets and robots.txt pass here too."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._pace: Pace = crawler.settings["PACE"]
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def process_request(self, request: Request) -> None:
+        spider, run = self._crawler.spider, self._crawler.get_extension(Run)
+        assert isinstance(spider, PortalSpider)
+        assert run is not None
+        portal = spider.registry.by_host.get(urlparse_cached(request).netloc)
+        if portal is None:
+            run.refuse(request, outcomes.OUT_OF_SCOPE, "its host is in no portal's file")
+            raise IgnoreRequest(f"{request.url}: no portal has this host")
+        request.meta["portal"] = portal.key
+        # One slot a portal: its alias hosts are one server, and share one delay.
+        request.meta["download_slot"] = portal.key
+        if self._pace.rehearsal:
+            # Whatever the scheme and NO_PROXY say: a rehearsal never leaves this machine.
+            request.meta["proxy"] = self._pace.proxy

@@ -1,0 +1,71 @@
+"""What travels from the spiders to the pipelines, and with every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from crawler.cms.base import Article
+from crawler.portals.titles import Identity
+
+Purpose = Literal["entry", "channel", "seed", "listing", "report", "attachment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Why a request is made. `trail` are the texts of the links that led here, entry first."""
+
+    portal: str
+    purpose: Purpose
+    depth: int = 0
+    trail: tuple[str, ...] = ()
+    title: str = ""  # of the report or attachment, as the listing or page shows it
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Where and when an answer was seen, and the capture that holds its bytes."""
+
+    portal: str
+    url: str
+    capture_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """A page taken for an annual report.
+
+    `listed_as` is the title a listing gave it; `certain` is False where only that listing, or a
+    seed, calls it a report: then its content decides.
+    """
+
+    sight: Sight
+    identity: Identity
+    article: Article
+    listed_as: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that belongs to a report, as served."""
+
+    sight: Sight
+    identity: Identity
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A report that is known and could not be had; `outcome` says in a word why."""
+
+    portal: str
+    url: str
+    identity: Identity
+    title: str
+    outcome: str
+    at: datetime

@@ -1,0 +1,59 @@
+"""Second: a file that belongs to a report becomes an observation of that part of the report."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from scrapy.exceptions import DropItem
+
+from crawler.documents.canonical import RULE_BYTES, digest_bytes
+from crawler.items import Attachment, Unreachable
+from crawler.pipelines.base import ArchivePipeline
+from crawler.pipelines.captures import Observed
+from crawler.pipelines.records import report_key
+from storage.facts import Observation, observe
+
+
+class AttachmentPipeline(ArchivePipeline):
+    def process_item(
+        self, item: Observed | Attachment | Unreachable
+    ) -> Observed | Attachment | Unreachable:
+        if isinstance(item, Attachment):
+            self._keep(item)
+        return item
+
+    def _keep(self, item: Attachment) -> None:
+        if item.identity.year is None:
+            self.run.incomplete("attachment of a report without a year")
+            raise DropItem(f"{item.sight.url}: its report names no reporting year")
+        name = item.name or _file_name(item.sight.url)
+        observation = Observation(
+            key=report_key(item.sight.portal, item.identity),
+            part="attachment",
+            name=name,
+            url=item.sight.url,
+            capture_id=item.sight.capture_id,
+            canonical_digest=digest_bytes(item.body),
+            canonical_rule=RULE_BYTES,
+            title=name,
+            published=None,
+            source=None,
+            media=_media(name, item.sight.url),
+            seen_at=item.sight.at,
+        )
+        version = self.commit(lambda connection: observe(connection, observation))
+        self.stats.inc_value("attachments/new version" if version.new else "attachments/unchanged")
+
+
+def _file_name(url: str) -> str:
+    return PurePosixPath(unquote(urlsplit(url).path)).name
+
+
+def _media(name: str, url: str) -> str:
+    """The kind of file, by the ending of its name: docx, pdf …; empty when neither has one."""
+    for text in (name, _file_name(url)):
+        suffix = PurePosixPath(text.strip()).suffix
+        if suffix:
+            return suffix[1:].lower()
+    return ""

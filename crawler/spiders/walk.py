@@ -1,0 +1,227 @@
+"""The walk every portal spider shares: from the disclosure entries to the reports.
+
+A page is asked in its CMS's dialect whether it is an article or a listing. Links that lead towards
+annual reports are followed to a bounded depth, listings are paged to their end, and whatever looks
+like a report is fetched, with its attachments. No selector and no writing here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from scrapy import Request, Spider
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import HtmlResponse, Response, TextResponse
+from scrapy.settings import BaseSettings
+from scrapy.spidermiddlewares.httperror import HttpError
+from twisted.python.failure import Failure
+
+from crawler.cms import cms_by_key, parse_page, recognise
+from crawler.cms.base import Article, Cms, Link, Page
+from crawler.items import Attachment, Purpose, ReportPage, Sight, Unreachable, Visit
+from crawler.portals import Portal, Registry, load
+from crawler.portals.titles import identify, is_annual, is_report, known, leads_on, rules
+
+Found = ReportPage | Attachment | Unreachable | Request
+
+_GONE = frozenset({404, 410})  # definite answers: the run is complete without these pages
+_TOLD = frozenset({"report", "seed"})  # purposes of pages that somebody calls a report
+_REPORT, _SEED, _LISTING = 30, 20, 10  # priorities: what is known goes before what is looked for
+
+
+class PortalSpider(Spider):
+    """A spider over the portals that `choose` names."""
+
+    registry: Registry
+    portals: tuple[Portal, ...]
+
+    @classmethod
+    def choose(cls, portal: Portal) -> bool:
+        """Whether this spider crawls the portal when none are named."""
+        raise NotImplementedError
+
+    @classmethod
+    def update_settings(cls, settings: BaseSettings) -> None:
+        super().update_settings(settings)
+        cls.registry = load(cms_by_key())
+        pace = settings["PACE"]
+        slots = {
+            portal.key: {"concurrency": 1, "delay": pace.seconds(portal.delay), "jitter": 0}
+            for portal in cls.registry
+        }
+        settings.set("DOWNLOAD_SLOTS", slots, priority="spider")
+
+    def __init__(self, portals: str = "", **kwargs: Any) -> None:
+        """`portals`: keys separated by commas; all of the spider's own when empty."""
+        super().__init__(**kwargs)
+        self.portals = self.chosen(portals)
+        self._pages: Counter[str] = Counter()
+
+    @classmethod
+    def chosen(cls, portals: str = "") -> tuple[Portal, ...]:
+        """The portals that `portals` names. Raises RegistryError."""
+        keys = [key.strip() for key in portals.split(",") if key.strip()]
+        if keys:
+            return cls.registry.select(keys)
+        return tuple(portal for portal in cls.registry if cls.choose(portal))
+
+    async def start(self) -> AsyncIterator[Any]:
+        for portal in self.portals:
+            for seed in portal.seeds:
+                visit = Visit(portal.key, "seed", identity=known(portal, seed.organ, seed.year))
+                yield self._request(seed.url, visit, _SEED)
+            for url in portal.channels:
+                yield self._request(url, Visit(portal.key, "channel"), _LISTING)
+            for url in (*portal.disclosure, portal.home):
+                yield self._request(url, Visit(portal.key, "entry"), _LISTING)
+
+    # --- one answer ---------------------------------------------------------------------------
+
+    def parse(self, response: Response, **kwargs: Any) -> Iterator[Found]:
+        visit: Visit = response.meta["visit"]
+        if visit.purpose == "attachment":
+            yield from self._attachment(response, visit)
+        elif isinstance(response, TextResponse):
+            yield from self._page(response, visit)
+        else:
+            self._incomplete(f"{visit.purpose} is no page")
+
+    def _page(self, response: TextResponse, visit: Visit) -> Iterator[Found]:
+        portal = self.registry.portals[visit.portal]
+        page = parse_page(response.url, response.text)
+        cms = recognise(page, (portal.cms, *portal.former_cms))
+        article = cms.article(page)
+        if article is not None and self._is_report(visit, article):
+            report = self._report(response, visit, portal, article)
+            yield report
+            yield from self._attachments(visit, report)
+        elif visit.purpose in _TOLD:
+            yield from self._unreachable(response.url, visit, "no_article")
+        else:
+            yield from self._explore(visit, portal, page, cms)
+
+    def _is_report(self, visit: Visit, article: Article) -> bool:
+        """By its own title; a page that a listing or a seed calls a report is taken on trial."""
+        return is_report(article.title) or visit.purpose in _TOLD
+
+    def _report(
+        self, response: Response, visit: Visit, portal: Portal, article: Article
+    ) -> ReportPage:
+        identity = identify(
+            portal,
+            (article.title, visit.title),
+            (*visit.trail, *article.breadcrumb),
+            article.source,
+            article.published,
+        )
+        seed = visit.identity if visit.purpose == "seed" else None
+        if seed is not None and identity.year in {None, seed.year}:
+            identity = seed
+        certain = is_report(article.title)
+        return ReportPage(_sight(response, visit), identity, article, visit.title, certain)
+
+    def _attachments(self, visit: Visit, report: ReportPage) -> Iterator[Request]:
+        for link in report.article.attachments:
+            onward = Visit(
+                visit.portal, "attachment", visit.depth, visit.trail, link.text, report.identity
+            )
+            yield self._request(link.url, onward, _REPORT)
+
+    def _attachment(self, response: Response, visit: Visit) -> Iterator[Found]:
+        assert visit.identity is not None, "an attachment is asked for with its report's identity"
+        if isinstance(response, HtmlResponse):
+            self._incomplete("a page in place of an attachment")
+            return
+        yield Attachment(_sight(response, visit), visit.identity, visit.title, response.body)
+
+    # --- onward -------------------------------------------------------------------------------
+
+    def _explore(self, visit: Visit, portal: Portal, page: Page, cms: Cms) -> Iterator[Request]:
+        self._pages[portal.key] += 1
+        if self._pages[portal.key] > rules()["bounds"]["pages"]:
+            self._incomplete(f"more than {rules()['bounds']['pages']} pages")
+            return
+        here = (*cms.breadcrumb(page), cms.channel_title(page))
+        annual = visit.purpose == "channel" or is_annual(visit.trail, here)
+        listing = cms.listing(page)
+        if listing is not None:
+            for link in listing.entries:
+                if is_report(link.text, annual):
+                    yield from self._report_request(visit, portal, link, cms)
+            for url in listing.pages:
+                yield from self._follow(portal, url, replace(visit, purpose="listing"), _LISTING)
+        for link in cms.links(page):
+            if is_report(link.text):
+                yield from self._report_request(visit, portal, link, cms)
+            elif self._leads_on(visit, link, cms, here):
+                trail = (*visit.trail, link.text)
+                onward = replace(visit, purpose="listing", depth=visit.depth + 1, trail=trail)
+                yield from self._follow(portal, link.url, onward, _LISTING - onward.depth)
+
+    def _leads_on(self, visit: Visit, link: Link, cms: Cms, here: tuple[str, ...]) -> bool:
+        return (
+            visit.depth < rules()["bounds"]["depth"]
+            and leads_on(link.text, (*here, *visit.trail))
+            and not cms.is_article(link.url)
+            and not cms.is_attachment(link.url)
+        )
+
+    def _report_request(
+        self, visit: Visit, portal: Portal, link: Link, cms: Cms
+    ) -> Iterator[Request]:
+        identity = identify(portal, (link.text,), visit.trail)
+        purpose: Purpose = "attachment" if cms.is_attachment(link.url) else "report"
+        onward = replace(visit, purpose=purpose, title=link.text, identity=identity)
+        yield from self._follow(portal, link.url, onward, _REPORT)
+
+    def _follow(self, portal: Portal, url: str, visit: Visit, priority: int) -> Iterator[Request]:
+        """Only on the portal's own hosts: mirrors elsewhere copy whole paths."""
+        if urlsplit(url).netloc in portal.site_hosts:
+            yield self._request(portal.canonical(url), visit, priority, original=url)
+
+    def _request(self, url: str, visit: Visit, priority: int, original: str = "") -> Request:
+        return Request(
+            url,
+            callback=self.parse,
+            errback=self.failed,
+            priority=priority,
+            meta={"visit": visit, "original": original or url},
+        )
+
+    # --- no answer ----------------------------------------------------------------------------
+
+    def failed(self, failure: Failure) -> Iterator[Found]:
+        """A request that got no usable answer, after all its retries."""
+        request: Request = failure.request  # type: ignore[attr-defined]  # set by Scrapy
+        visit: Visit = request.meta["visit"]
+        original = request.meta["original"]
+        status = failure.value.response.status if isinstance(failure.value, HttpError) else None
+        if original != request.url and status is None and "redirect_urls" not in request.meta:
+            # The canonical host does not answer: the alias the link named may.
+            yield self._request(original, visit, request.priority)
+            return
+        if status not in _GONE and not isinstance(failure.value, IgnoreRequest):
+            self._incomplete(f"{visit.purpose} not answered")
+        if visit.purpose in _TOLD:
+            word = f"http_{status}" if status else type(failure.value).__name__
+            yield from self._unreachable(request.url, visit, word)
+
+    def _unreachable(self, url: str, visit: Visit, outcome: str) -> Iterator[Unreachable]:
+        if visit.identity is not None and visit.identity.year is not None:
+            yield Unreachable(visit.portal, url, visit.identity, visit.title, outcome, _now())
+
+    def _incomplete(self, reason: str) -> None:
+        self.crawler.stats.inc_value(f"incomplete/{reason}")
+
+
+def _sight(response: Response, visit: Visit) -> Sight:
+    return Sight(visit.portal, response.url, response.meta["capture_id"], _now())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
