@@ -50,7 +50,10 @@ class Command(CrawlCommand):
 
     def _say(self, crawler: Crawler) -> None:
         """One line for a person; for cron only what is not as it should be."""
-        run = crawler.get_extension(Run)
+        try:
+            run = crawler.get_extension(Run)
+        except RuntimeError:  # it ended before it had extensions
+            run = None
         complete = run is not None and run.state == "complete"
         self.exitcode = 0 if complete else 1
         if run is None:

@@ -28,7 +28,8 @@ class Command(ScrapyCommand):
             print(f"RegistryError: {error}", file=sys.stderr)
             self.exitcode = 2
             return
-        Console().print(_table(registry))
+        # Addresses are never cut, whatever the terminal.
+        Console(width=max(Console().width, 120)).print(_table(registry))
 
 
 def _table(registry: Registry) -> Table:

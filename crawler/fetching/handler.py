@@ -30,6 +30,8 @@ class RecordingHandler(HTTP11DownloadHandler):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
+        # Twisted would ask again by itself when a kept connection drops, behind our back.
+        self._pool.retryAutomatically = False
         self._patience = Patience()
 
     async def download_request(self, request: Request) -> Response:

@@ -30,7 +30,7 @@ class Progress:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         if not sys.stderr.isatty():
-            raise NotConfigured("nobody is watching")
+            raise NotConfigured  # nobody is watching; a message would be a warning
         progress = cls(crawler)
         crawler.signals.connect(progress._opened, signal=signals.spider_opened)
         crawler.signals.connect(progress._count, signal=signals.response_received)

@@ -65,7 +65,7 @@ class Run:
     def from_crawler(cls, crawler: Crawler) -> Self:
         spider = crawler.spider
         if not isinstance(spider, PortalSpider):
-            raise NotConfigured("this spider crawls no portals")
+            raise NotConfigured  # no spider of portals
         check_start(crawler.settings["PACE"], spider.portals, datetime.now(UTC))
         run = cls(crawler, spider)
         crawler.signals.connect(run._closed, signal=signals.spider_closed)

@@ -24,9 +24,9 @@ class Window:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         if crawler.settings["PACE"].rehearsal:
-            raise NotConfigured("a rehearsal may run at any hour")
+            raise NotConfigured  # a rehearsal may run at any hour; a message would be a warning
         if not isinstance(crawler.spider, PortalSpider):
-            raise NotConfigured("this spider crawls no portals")
+            raise NotConfigured  # no spider of portals
         window = cls(crawler, crawler.spider)
         crawler.signals.connect(window._opened, signal=signals.spider_opened)
         crawler.signals.connect(window._closed, signal=signals.spider_closed)

@@ -9,7 +9,7 @@ from scrapy.crawler import Crawler
 from sqlalchemy import Connection
 
 from crawler.fetching.run import Run
-from storage.commits import committed
+from storage.database import transact
 
 T = TypeVar("T")
 
@@ -32,4 +32,4 @@ class ArchivePipeline:
         return run
 
     def commit(self, work: Callable[[Connection], T]) -> T:
-        return committed(self.run.engine, work)
+        return transact(self.run.engine, work)

@@ -14,6 +14,7 @@ from crawler.forms.reading import read
 from crawler.items import Attachment, ReportPage, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.records import report_key
+from crawler.portals.titles import is_report
 from storage.facts import Observation, VersionRef, observe, sight
 
 
@@ -67,17 +68,19 @@ class CapturePipeline(ArchivePipeline):
         return Observed(page, document, version, reading)
 
     def _not_a_report(self, page: ReportPage) -> None:
-        """Somebody called it a report, and neither its title nor its content is one."""
-        missing = Unreachable(
-            page.sight.portal,
-            page.sight.url,
-            page.identity,
-            page.listed_as or page.article.title,
-            "not_a_report",
-            page.sight.at,
-        )
-        self._unreachable(missing)
-        raise DropItem(f"{page.sight.url}: listed as a report, but is none")
+        """Neither its title nor its content is a report's: kept as a capture, and nothing more."""
+        if is_report(page.listed_as):
+            self._unreachable(
+                Unreachable(
+                    page.sight.portal,
+                    page.sight.url,
+                    page.identity,
+                    page.listed_as,
+                    "not_a_report",
+                    page.sight.at,
+                )
+            )
+        raise DropItem(f"{page.sight.url}: no report", log_level="INFO")
 
     def _unreachable(self, item: Unreachable) -> None:
         if item.identity.year is None:

@@ -113,7 +113,7 @@ def _read(path: Path, cms: Collection[str]) -> Portal:
         raise RegistryError(f"{path}: not TOML: {error}: mend the file") from error
     _check_keys(path, data)
     seeds = tuple(_seed(path, number, seed) for number, seed in enumerate(data.pop("seeds", ())))
-    values = {
+    values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
     }
     portal = Portal(key=path.stem, seeds=seeds, **values)

@@ -86,7 +86,7 @@ def leads_on(text: str, context: Iterable[str]) -> bool:
     if not fold(text) or _fits("never", text):
         return False
     if _fits("toward", text):
-        return len(fold(text)) <= rules()["bounds"]["text"]
+        return len(fold(text)) <= int(rules()["bounds"]["text"])
     return _is_step(text) and any(_fits("toward", above) for above in context)
 
 

@@ -212,7 +212,9 @@ class PortalSpider(Spider):
             yield from self._unreachable(request.url, visit, word)
 
     def _unreachable(self, url: str, visit: Visit, outcome: str) -> Iterator[Unreachable]:
-        if visit.identity is not None and visit.identity.year is not None:
+        """Only what is surely a report: a bare title in an annual channel may be something else."""
+        sure = visit.purpose == "seed" or is_report(visit.title)
+        if sure and visit.identity is not None and visit.identity.year is not None:
             yield Unreachable(visit.portal, url, visit.identity, visit.title, outcome, _now())
 
     def _incomplete(self, reason: str) -> None:

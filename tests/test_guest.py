@@ -1,0 +1,158 @@
+"""The crawler as a guest, judged by the host's own log: robots, delays, scope, one at a time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.crawling import Operator
+from tests.scripted import GONE, Answer, Scripted, page, scripted
+
+HOST = "www.xjsmgq.gov.cn"
+
+
+def guest(tmp_path: Path, host: Scripted, database_url: str, pace: str = "0.002") -> Operator:
+    return Operator(tmp_path, host.url, database_url, pace)
+
+
+def test_six_disallowed_addresses_at_once_and_none_is_fetched(
+    tmp_path: Path, database_url: str
+) -> None:
+    hidden = [(f"/hidden/{number}", "政府信息公开年报") for number in range(6)]
+
+    def answer(host: str, target: str) -> Answer:
+        if target == "/robots.txt":
+            return Answer(b"User-agent: *\nDisallow: /hidden/\n")
+        return page(*hidden) if target == "/" else GONE
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url)
+        done = operator.crawl("urumqi_districts", portals="shuimogou")
+    assert done.returncode == 0, done.stderr
+    assert host.targets() == ["/robots.txt", "/"]
+    run = operator.ask("runs")[0]
+    assert run["stats"]["outcome/robots_refused"] == 6
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_robots_txt_that_fails_keeps_us_out(
+    tmp_path: Path, database_url: str, status: int
+) -> None:
+    with scripted(lambda host, target: Answer(b"down", status)) as host:
+        operator = guest(tmp_path, host, database_url)
+        done = operator.crawl("urumqi_districts", portals="shuimogou")
+    assert set(host.targets()) == {"/robots.txt"}
+    assert done.returncode == 1
+    assert f"robots.txt of {HOST}" in done.stderr
+
+
+def test_a_missing_robots_txt_lets_us_in(tmp_path: Path, database_url: str) -> None:
+    with scripted(lambda host, target: page() if target == "/" else GONE) as host:
+        done = guest(tmp_path, host, database_url).crawl("urumqi_districts", portals="shuimogou")
+    assert done.returncode == 0, done.stderr
+    assert host.targets() == ["/robots.txt", "/"]
+
+
+def test_crawl_delay_and_one_request_at_a_time(tmp_path: Path, database_url: str) -> None:
+    links = [(f"/channel/{number}", "政府信息公开年报") for number in range(4)]
+
+    def answer(host: str, target: str) -> Answer:
+        if target == "/robots.txt":
+            return Answer(b"User-agent: gongkai\nCrawl-delay: 100\n")
+        return page(*links) if target == "/" else page()
+
+    with scripted(answer) as host:
+        guest(tmp_path, host, database_url).crawl("urumqi_districts", portals="shuimogou")
+    assert len(host.asked) == 6
+    # 100 s at a pace of 0.002 are 0.2 s, from the first request after robots.txt on.
+    for earlier, later in pairwise(host.asked[1:]):
+        assert later.started >= earlier.ended
+        assert later.started - earlier.started >= 0.19
+
+
+def test_retry_after_is_kept_whatever_the_pace(tmp_path: Path, database_url: str) -> None:
+    tries: list[str] = []
+
+    def answer(host: str, target: str) -> Answer:
+        if target == "/robots.txt":
+            return GONE
+        tries.append(target)
+        if len(tries) == 1:
+            return Answer(b"busy", 503, {"Retry-After": "2"})
+        return page(("/a", "政府信息公开年报")) if target == "/" else page()
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url)
+        done = operator.crawl("urumqi_districts", portals="shuimogou")
+    assert done.returncode == 0, done.stderr
+    assert host.targets() == ["/robots.txt", "/", "/", "/a"]
+    assert host.asked[2].started - host.asked[1].started >= 2
+
+
+def test_who_asks_for_too_long_a_wait_is_left_alone(tmp_path: Path, database_url: str) -> None:
+    def answer(host: str, target: str) -> Answer:
+        return GONE if target == "/robots.txt" else Answer(b"", 503, {"Retry-After": "86400"})
+
+    with scripted(answer) as host:
+        done = guest(tmp_path, host, database_url).crawl("urumqi_districts", portals="shuimogou")
+    assert host.targets() == ["/robots.txt", "/"]
+    assert done.returncode == 1
+    assert "come back later" in done.stderr
+
+
+def test_no_host_outside_the_registry_is_asked(tmp_path: Path, database_url: str) -> None:
+    def answer(host: str, target: str) -> Answer:
+        if target == "/robots.txt":
+            return GONE
+        if target == "/away":
+            return Answer(b"", 302, {"Location": "http://mirror.example/nb"})
+        return page(
+            ("/away", "政府信息公开年报"),
+            ("http://mirror.example/nb", "政府信息公开年报"),
+            ("http://127.0.0.1:1/nb", "政府信息公开"),
+            ("https://169.254.0.1/", "信息公开"),
+        )
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url)
+        operator.crawl("urumqi_districts", portals="shuimogou")
+    assert {asked.host for asked in host.asked} == {HOST}
+    assert operator.ask("runs")[0]["stats"]["outcome/out_of_scope"] == 1
+
+
+def test_every_request_says_who_we_are_and_whom_to_write_to(
+    tmp_path: Path, database_url: str
+) -> None:
+    with scripted(lambda host, target: page()) as host:
+        guest(tmp_path, host, database_url).crawl("urumqi_districts", portals="shuimogou")
+    agents = {asked.headers["User-Agent"] for asked in host.asked}
+    assert len(agents) == 1
+    assert "gongkai/" in agents.pop()
+    assert all("tests@localhost" in asked.headers["User-Agent"] for asked in host.asked)
+
+
+def test_a_rehearsal_sends_https_through_the_replica_too(tmp_path: Path, database_url: str) -> None:
+    with scripted(lambda host, target: GONE) as host:
+        done = guest(tmp_path, host, database_url).crawl("urumqi_districts", portals="dabancheng")
+    assert {(asked.method, asked.host) for asked in host.asked} == {
+        ("CONNECT", "www.dabancheng.gov.cn:443")
+    }
+    assert done.returncode == 1
+
+
+def test_a_dropped_connection_is_retried_and_leaves_a_row_each_time(
+    tmp_path: Path, database_url: str
+) -> None:
+    def answer(host: str, target: str) -> Answer:
+        return GONE if target == "/robots.txt" else Answer(None)
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url)
+        done = operator.crawl("urumqi_districts", portals="shuimogou")
+    assert host.targets().count("/") == 3
+    stats = operator.ask("runs")[0]["stats"]
+    assert stats["attempts"] == 4
+    assert done.returncode == 1
+    assert "entry not answered" in done.stderr
