@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rich.console import Console
 from rich.table import Table
 from scrapy.commands import ScrapyCommand
 
 from crawler.cms import cms_by_key
+from crawler.commands.terminal import terminal
 from crawler.errors import RegistryError
 from crawler.portals import Registry, load
 
@@ -28,8 +28,7 @@ class Command(ScrapyCommand):
             print(f"RegistryError: {error}", file=sys.stderr)
             self.exitcode = 2
             return
-        # Addresses are never cut, whatever the terminal.
-        Console(width=max(Console().width, 120)).print(_table(registry))
+        terminal().print(_table(registry))
 
 
 def _table(registry: Registry) -> Table:

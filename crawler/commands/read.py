@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from crawler.cms import parse_page, recognise
+from crawler.cms import cms_by_key, parse_page
+from crawler.commands.terminal import terminal
 from crawler.documents import html, text
 from crawler.documents.charset import decode
 from crawler.documents.model import Document
@@ -87,7 +87,8 @@ def open_source(path: Path) -> Source:
 def _open_page(page_text: str) -> Source:
     """A saved page: its article if a dialect knows it, else everything that is on it."""
     page = parse_page("", page_text)
-    article = recognise(page, ()).article(page)
+    known = (cms for cms in cms_by_key().values() if cms.fingerprint(page))
+    article = next((article for cms in known if (article := cms.article(page))), None)
     if article is None:
         return Source(html.read(page.tree))
     return Source(html.read(article.body), article.title)
@@ -136,7 +137,7 @@ def _concerns(reading: Reading) -> bool:
 
 
 def _show(source: Source, reading: Reading) -> None:
-    console = Console()
+    console = terminal()
     console.print(f"form {reading.layout}  {reading.body_title or source.title}", highlight=False)
     states = Counter(str(cell.state) for cell in reading.cells)
     console.print("cells " + ", ".join(f"{state} {count}" for state, count in states.items()))

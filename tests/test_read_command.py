@@ -1,0 +1,97 @@
+"""`scrapy read FILE`: a disclosure office checks its draft without any archive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crawling import ROOT, Operator
+from tests.replica.reports import body_html, flattened, generate, gold_report, seed_report
+
+GOLD = Path(__file__).parent / "gold"
+SEED = ROOT.parent / "shared" / "seed" / "tianshan-2019.txt"
+
+
+def read(file: Path, tmp_path: Path) -> tuple[int, dict[str, Any]]:
+    done = Operator(tmp_path / "home", pace="").scrapy("read", str(file), "--json")
+    assert done.stderr == ""
+    assert not (tmp_path / "home").exists()
+    return done.returncode, json.loads(done.stdout)
+
+
+def gold(slug: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((GOLD / f"{slug}.json").read_text("utf-8"))
+    return data
+
+
+def test_the_seed_document_cell_by_cell(tmp_path: Path) -> None:
+    if not SEED.is_file():
+        pytest.skip("the seed is not beside this checkout")
+    _, answer = read(SEED, tmp_path)
+    assert answer["form"] == "2019"
+    assert answer["tables"] == gold("tianshan-2019")["tables"]
+    assert len(answer["cells"]) == 198
+    assert answer["body_title"] == gold("tianshan-2019")["body_title"]
+    assessed = [f for f in answer["findings"] if f["verdict"] in {"pass", "holds_if_blank_is_zero"}]
+    assert len(assessed) == 15
+
+
+@pytest.mark.parametrize("slug", ["hangzhou-2025", "hongze-2024"])
+def test_a_gold_report_as_html(slug: str, tmp_path: Path) -> None:
+    file = tmp_path / "draft.html"
+    file.write_text(f"<html><body>{body_html(gold_report(slug))}</body></html>", "utf-8")
+    _, answer = read(file, tmp_path)
+    assert answer["tables"] == gold(slug)["tables"]
+    assert answer["form"] == "2021"
+
+
+def test_a_gbk_file_and_a_utf8_file_read_alike(tmp_path: Path) -> None:
+    text = flattened(seed_report())
+    answers = []
+    for encoding in ("gb18030", "utf-8"):
+        file = tmp_path / f"{encoding}.txt"
+        file.write_bytes(text.encode(encoding))
+        answers.append(read(file, tmp_path))
+    assert answers[0] == answers[1]
+
+
+def test_exit_codes_tell_clean_from_findings(tmp_path: Path) -> None:
+    clean = generate(7, "天山区教育局", 2023, "2021")
+    wrong = generate(7, "天山区教育局", 2023, "2021", wrong=["A1"])
+    codes = []
+    for name, report in (("clean", clean), ("wrong", wrong)):
+        file = tmp_path / f"{name}.html"
+        file.write_text(body_html(report), "utf-8")
+        code, answer = read(file, tmp_path)
+        codes.append(code)
+        failed = {f["rule"] for f in answer["findings"] if f["verdict"] == "fail"}
+        assert failed == {rule for rule, _ in report.wrong}
+    assert codes == [0, 1]
+
+
+def test_a_person_sees_tables_checks_and_findings(tmp_path: Path) -> None:
+    file = tmp_path / "draft.txt"
+    file.write_text(flattened(seed_report()), "utf-8")
+    done = Operator(tmp_path / "home", pace="").scrapy("read", str(file))
+    assert "applications" in done.stdout
+    assert "15837" in done.stdout
+    assert "holds_if_blank_is_zero 11" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.docx", b"PK"), ("none", b"x"), ("gone.txt", None)]
+)
+def test_what_cannot_be_opened_is_named_with_the_cure(
+    name: str, content: bytes | None, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+    done = Operator(tmp_path / "home", pace="").scrapy("read", str(file))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert name in done.stderr
