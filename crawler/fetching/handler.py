@@ -64,7 +64,7 @@ class RecordingHandler(HTTP11DownloadHandler):
         try:
             await asyncio.to_thread(run.keep, request, attempt, exchange)
         except StorageError as error:
-            await run.abandon(error)
+            run.abandon(error)
             raise
 
     async def _wait(self, request: Request, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ class Run:
         self.crawler = crawler
         self.stats = crawler.stats
         self.state, self.reason = "running", ""
+        self._closing: asyncio.Future[None] | None = None
         settings = Settings()
         self.engine = open_for_writing(settings)
         contact = str(crawler.settings["PACE"].contact)
@@ -117,11 +119,16 @@ class Run:
         """Say that something was left unasked or unread."""
         self.stats.inc_value(f"incomplete/{reason}")
 
-    async def abandon(self, error: StorageError) -> None:
-        """Stop the crawl: what cannot be kept must not be asked for."""
-        logger.critical("%s", error)
-        self.incomplete("archive cannot be written")
-        await self.crawler.engine.close_spider_async(reason="archive cannot be written")
+    def abandon(self, error: StorageError) -> None:
+        """Stop the crawl: what cannot be kept must not be asked for.
+
+        Not awaited: closing waits for the downloads under way, and a download is what calls this.
+        """
+        if self._closing is None:
+            logger.critical("%s", error)
+            self.incomplete("archive cannot be written")
+            closing = self.crawler.engine.close_spider_async(reason="archive cannot be written")
+            self._closing = asyncio.ensure_future(closing)
 
     def _spider_error(self) -> None:
         self.incomplete("spider error")
