@@ -70,8 +70,8 @@ def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("archive")
     url = ""
     if request.param == "postgresql":
-        make: Callable[[str | None], str] = request.getfixturevalue("postgresql_copy")
-        url = make(None)
+        make: Callable[[], str] = request.getfixturevalue("new_postgresql")
+        url = make()
     world = World.base()
     blank = Crawled(Operator(home, database_url=url), world, (), judge(world, (), CONTACT))
     log = blank.crawl(world)

@@ -28,6 +28,12 @@ def test_a_live_crawl_needs_someone_to_write_to() -> None:
     start({"GONGKAI_CONTACT": "archive@example.org"})
 
 
+@pytest.mark.parametrize("contact", ["档案@example.org", "a@example.org\nX-Evil: 1"])
+def test_a_contact_that_does_not_fit_a_header_is_refused(contact: str) -> None:
+    with pytest.raises(ContactError, match="ASCII"):
+        start({"GONGKAI_CONTACT": contact})
+
+
 def test_a_live_crawl_runs_at_night_in_the_portals_own_time() -> None:
     with pytest.raises(ConfigurationError, match=r"22:00 to 09:00 Asia/Shanghai"):
         start({"GONGKAI_CONTACT": "archive@example.org"}, DAY)

@@ -26,7 +26,7 @@ def test_the_examples_in_the_docstrings() -> None:
         (
             "city",
             "乌鲁木齐市人民政府机关2013年度政府信息公开工作报告",
-            "乌鲁木齐市人民政府机关",
+            "乌鲁木齐市人民政府",
             2013,
         ),
         (
@@ -107,6 +107,7 @@ def test_an_organ_the_title_does_not_name_is_the_source_or_the_government() -> N
     tianshan = portal("tianshan")
     title = "2021年政府信息公开工作年度报告"
     assert identify(tianshan, [title], source="天山区教育局").organ == "天山区教育局"
+    assert identify(tianshan, [title], source="天山区政府办公室").organ == tianshan.government
     assert identify(tianshan, [title], source="新疆网").organ == "乌鲁木齐市天山区人民政府"
 
 

@@ -54,6 +54,10 @@ def check_start(pace: Pace, portals: tuple[Portal, ...], now: datetime) -> None:
         raise ContactError(
             "a live crawl names whom to write to: set GONGKAI_CONTACT to an e-mail address"
         )
+    if not (pace.contact.isascii() and pace.contact.isprintable()):
+        raise ContactError(
+            f"GONGKAI_CONTACT={pace.contact!r} does not fit a header: use plain ASCII on one line"
+        )
     if pace.rehearsal:
         _check_replica(pace.proxy)
         return

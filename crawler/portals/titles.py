@@ -119,17 +119,23 @@ def identify(
 ) -> Identity:
     """Organ and year from what a page shows, most trusted first.
 
-    `titles` are the page's title, the listing's, and the body's first lines; the organ comes from
-    the first that names one. A year from the date of publication alone is marked as inferred.
+    `titles` are the page's title and the listing's; the organ comes from the first that names one,
+    else from the source, unless that is an office that publishes for its government. A year from
+    the date of publication alone is marked as inferred.
     """
-    named = (organ_in(title) for title in titles[:2] if is_report(title, within_annual=True))
-    organ = canonical_organ(portal, next((name for name in named if name), source or ""))
+    named = (organ_in(title) for title in titles if is_report(title, within_annual=True))
+    organ = canonical_organ(portal, next(filter(None, named), _publisher(source)))
     kind = _organ_kind(portal, organ)
     years = (year_of(text) for text in (*titles, *reversed(trail)))
     year = next((year for year in years if year), None)
     if year is None and published:
         return Identity(portal.division_code, organ, kind, int(published[:4]) - 1, inferred=True)
     return Identity(portal.division_code, organ, kind, year)
+
+
+def _publisher(source: str | None) -> str:
+    """The source, where it can be the organ whose report it is."""
+    return "" if not source or _pattern("organ", "publisher").search(fold(source)) else source
 
 
 def known(portal: Portal, organ: str, year: int) -> Identity:
