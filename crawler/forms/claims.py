@@ -1,0 +1,170 @@
+"""What the readers found, settled into the form's cells: every conflict and gap is said aloud."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from crawler.forms.definition import Form, Row, Table
+from crawler.forms.labels import measure
+from crawler.forms.model import Cell, Finding, State, Verdict
+
+Place = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One value as published. `certain` is False where its column is in doubt (a merged cell)."""
+
+    raw: str
+    place: Place
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A line that names a row: `spots` by column key; `rank` grades the label (0 is best)."""
+
+    table: str
+    row: str
+    rank: int
+    spots: dict[str, Spot]
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Claims:
+    """Everything one document offered, in reading order."""
+
+    lines: dict[tuple[str, str], list[Claim]] = field(default_factory=lambda: defaultdict(list))
+    findings: list[Finding] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)  # tables whose text lost its blanks
+
+    def add(self, claim: Claim) -> None:
+        self.lines[claim.table, claim.row].append(claim)
+
+    def say(self, rule: str, message: str, cells: tuple[str, ...] = ()) -> None:
+        self.findings.append(Finding(rule, Verdict.FINDING, message, cells))
+
+    def has(self, table: str) -> bool:
+        return any(key == table for key, _ in self.lines)
+
+
+def settle(form: Form, claims: Claims) -> tuple[Cell, ...]:
+    """The form's cells in its own order, complete; adds findings for all that is not plain."""
+    cells: list[Cell] = []
+    for table in form.tables:
+        missing: list[Row] = []
+        repeated: list[Row] = []
+        conflicts: list[str] = []
+        for row in table.rows:
+            best = _best(claims, table, row)
+            if not best:
+                missing.append(row)
+            elif len(best) > 1:
+                repeated.append(row)
+            line = list(_cells(table, row, best))
+            if len(best) > 1:
+                conflicts += [cell.path for cell in line if _disagree(best, cell.column)]
+            cells += line
+        _say_missing(claims, table, missing)
+        _say_repeated(claims, table, repeated, conflicts)
+    _say_cells(form, claims, cells)
+    return tuple(cells)
+
+
+def _best(claims: Claims, table: Table, row: Row) -> list[Claim]:
+    """The claims with the best label; a weaker one beside it belongs to no row of the form."""
+    found = claims.lines.get((table.key, row.key), [])
+    if len(found) < 2:
+        return found
+    rank = min(claim.rank for claim in found)
+    for claim in found:
+        if claim.rank > rank:
+            claims.say("unclaimed_row", f"the row “{claim.label}” is no row of the form")
+    return [claim for claim in found if claim.rank == rank]
+
+
+def _cells(table: Table, row: Row, best: list[Claim]) -> Iterator[Cell]:
+    for key in table.column_keys:
+        spot = best[0].spots.get(key) if best else None
+        if spot is None:
+            yield Cell(table.key, row.key, key, "", State.UNREAD)
+        elif not spot.certain or (len(best) > 1 and _disagree(best, key)):
+            yield Cell(table.key, row.key, key, spot.raw, State.UNREAD, place=spot.place)
+        else:
+            judged = measure(spot.raw)
+            yield Cell(
+                table.key,
+                row.key,
+                key,
+                spot.raw,
+                judged.state,
+                judged.value,
+                judged.unit,
+                spot.place,
+            )
+
+
+def _disagree(best: list[Claim], column: str) -> bool:
+    """Do several claims for one cell say different things? An absent or doubtful one does."""
+    found = [claim.spots.get(column) for claim in best]
+    said = {measure(spot.raw) if spot and spot.certain else None for spot in found}
+    return len(said) > 1
+
+
+def _say_missing(claims: Claims, table: Table, missing: list[Row]) -> None:
+    if not missing or table.key in claims.lost:
+        return
+    whole = len(missing) == len(table.rows)
+    cells = tuple(f"{table.key}.{row.key}.{key}" for row in missing for key in table.column_keys)
+    what = f"the table {table.key}" if whole else "the rows " + _quoted(missing)
+    claims.say("unread", f"{what} could not be found or read with certainty", cells)
+
+
+def _say_repeated(claims: Claims, table: Table, repeated: list[Row], conflicts: list[str]) -> None:
+    if not repeated:
+        return
+    rule = "duplicate_table" if len(repeated) * 2 > len(table.rows) else "duplicate_row"
+    agree = f"they disagree in {len(conflicts)} cells" if conflicts else "with the same values"
+    what = f"{table.key}: {_quoted(repeated)} stand more than once, {agree}"
+    claims.say(rule, what, tuple(conflicts))
+
+
+def _say_cells(form: Form, claims: Claims, cells: list[Cell]) -> None:
+    """Findings on single cells: unread ones in found rows, text, notes and foreign units."""
+    unread: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    units = {
+        (table.key, column.key): column.unit
+        for table in form.tables
+        for column in table.columns
+        if column.unit
+    }
+    for cell in cells:
+        if cell.state is State.UNREAD:
+            if (cell.table, cell.row) in claims.lines:
+                unread[cell.table, cell.row].append(cell)
+        elif cell.state is State.TEXT:
+            claims.say("text_value", f"the cell says “{cell.raw}”, no plain number", (cell.path,))
+        elif cell.value is not None and len(cell.raw) > 2:
+            if note := measure(cell.raw).note:
+                claims.say(
+                    "note_in_cell", f"“{cell.raw}”: read {cell.value}, note {note}", (cell.path,)
+                )
+            wanted = units.get((cell.table, cell.column))
+            if cell.unit and wanted and cell.unit != wanted:
+                claims.say(
+                    "foreign_unit", f"“{cell.raw}”: the form asks for {wanted}", (cell.path,)
+                )
+    for (table, row), found in unread.items():
+        label = form.table(table).row(row).label
+        claims.say(
+            "unread",
+            f"{len(found)} cells of the row “{label}” could not be read with certainty",
+            tuple(cell.path for cell in found),
+        )
+
+
+def _quoted(rows: list[Row]) -> str:
+    return ", ".join(f"“{row.label}”" for row in rows)

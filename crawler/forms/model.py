@@ -1,0 +1,93 @@
+"""What reading a statutory form yields: cells with states, findings, prose by section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, NamedTuple, TypeAlias
+
+# Three levels deep for most tables, four for the items of article 20.
+Tables: TypeAlias = dict[str, "Tables | int | float | str | None"]
+
+
+class State(StrEnum):
+    """How a cell was published. Blank, zero and dash are three things."""
+
+    NUMBER = "number"
+    ZERO = "zero"
+    BLANK = "blank"
+    DASH = "dash"
+    TEXT = "text"
+    UNREAD = "unread"
+
+
+class Verdict(StrEnum):
+    """Outcome of a relation; FINDING marks what is reported beside the relations."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    BLANK_AS_ZERO = "holds_if_blank_is_zero"
+    NOT_ASSESSABLE = "not_assessable"
+    FINDING = "finding"
+
+
+class Cell(NamedTuple):
+    """One statutory cell; a tuple, since a report has hundreds of them.
+
+    `table` is dotted, `row` and `column` are as in the gold files (`art20.item1`, `applications`),
+    `raw` is the text as published, `value` only for NUMBER and ZERO, `unit` where the cell itself
+    carries one (5446.75万元), `place` where it stood: (grid ordinal, row, column) or, in flattened
+    text, (-1, token index, 0); None for a cell that was not found (state UNREAD).
+    """
+
+    table: str
+    row: str
+    column: str
+    raw: str
+    state: State
+    value: Decimal | None = None
+    unit: str | None = None
+    place: tuple[int, int, int] | None = None
+
+    @property
+    def path(self) -> str:
+        return f"{self.table}.{self.row}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A statement about the report, never a reason to change it. `cells` are paths of Cell."""
+
+    rule: str
+    verdict: Verdict
+    message: str
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A prose section; `heading` is empty for the text before the first heading."""
+
+    heading: str
+    text: str
+
+
+Layout: TypeAlias = Literal["2019", "2021", "old", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One document read by one parser version.
+
+    `cells` stand in the form's own order and are complete: a cell the document does not show is
+    there as UNREAD. `checks` holds one finding per relation of the form in the form's order
+    (empty for `old` and `unknown`); `findings` everything else that wants saying.
+    """
+
+    layout: Layout
+    body_title: str | None
+    cells: tuple[Cell, ...]
+    checks: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
+    sections: tuple[Section, ...]
