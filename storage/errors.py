@@ -1,0 +1,65 @@
+"""Our failures, drawn as a tree. Every message names the thing and the cure, on one line.
+
+StorageError
+├── SettingsError           an environment variable cannot be used as it stands
+├── DirectoryError          a folder cannot be made or written
+├── DatabaseError
+│   ├── DatabaseUnavailable   nobody answers, or it stayed locked for too long
+│   ├── NotAnArchive          something else lives at this address
+│   ├── SchemaTooOld          this checkout is newer than the database
+│   └── SchemaTooNew          this checkout is older than the database
+├── WarcError
+│   ├── WarcNotWritten        the disk refused; nothing half-written is left
+│   └── WarcNotReadable       a record is not where its row says, or not what it was
+└── NotInArchive            an organ, a report or a capture that the archive does not hold
+"""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """Root of everything the archive refuses to do; `archive` prints it as one line."""
+
+
+class SettingsError(StorageError):
+    """Raised when an environment variable cannot be used as it stands."""
+
+
+class DirectoryError(StorageError):
+    """Raised when a folder cannot be made or written."""
+
+
+class DatabaseError(StorageError):
+    """Raised when the database cannot be used."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """Raised when the database does not answer or stays locked."""
+
+
+class NotAnArchive(DatabaseError):
+    """Raised when the address leads to something that is no archive of ours."""
+
+
+class SchemaTooOld(DatabaseError):
+    """Raised when the database has an older schema than this checkout."""
+
+
+class SchemaTooNew(DatabaseError):
+    """Raised when the database has a schema this checkout does not know."""
+
+
+class WarcError(StorageError):
+    """Raised when bytes cannot be kept or got back."""
+
+
+class WarcNotWritten(WarcError):
+    """Raised when a record could not be made durable; the file ends at its last whole record."""
+
+
+class WarcNotReadable(WarcError):
+    """Raised when a record is not where its row says, or its digest differs."""
+
+
+class NotInArchive(StorageError):
+    """Raised when a question names something the archive does not hold."""

@@ -1,0 +1,430 @@
+"""Parsed versions: which reports there are, their versions, and what was read in them.
+
+Every function takes a connection: the caller owns the transaction, so that a report's sighting,
+observation and reading are kept together or not at all (`storage.database.transact`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from storage.packing import STATES, CellRecord, Packed, pack, pack_verdicts, unpack, unpack_verdicts
+from storage.rows import add_if_new, find_or_add
+from storage.schema import (
+    aliases,
+    figures,
+    findings,
+    form_cells,
+    form_checks,
+    forms,
+    observations,
+    organs,
+    readings,
+    reports,
+    sections,
+    versions,
+)
+
+__all__ = [
+    "CellRecord",
+    "FindingRecord",
+    "FormRecord",
+    "Observation",
+    "ReadingRecord",
+    "ReportKey",
+    "VersionRef",
+    "find_reading",
+    "load_reading",
+    "observe",
+    "sight",
+    "store_reading",
+]
+
+
+# What a relation that did not fail says when asked: its own words are not kept, a crawl of correct
+# reports would store forty of them a reading.
+MESSAGES = {
+    "pass": "holds",
+    "fail": "does not hold",
+    "holds_if_blank_is_zero": "holds only if blank means 0",
+    "not_assessable": "cannot be assessed",
+}
+
+
+_READING = sa.select(readings.c.id).where(
+    readings.c.version_id == sa.bindparam("version_id"),
+    readings.c.parser == sa.bindparam("parser"),
+)
+
+
+# The form is looked up on the way in: one round trip less a reading.
+_ADD_READING = (
+    readings.insert()
+    .values(
+        form_id=sa.select(forms.c.id)
+        .where(forms.c.digest == sa.bindparam("form_digest"))
+        .scalar_subquery()
+    )
+    .returning(readings.c.id, readings.c.form_id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportKey:
+    """What makes a report the same report wherever it is found. `portal` must be in the archive."""
+
+    portal: str
+    division_code: str
+    organ: str
+    organ_kind: str
+    year: int
+    kind: str = "annual"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A report's page or attachment, seen in a capture.
+
+    `part` is page or attachment; `name` is empty for the page, else the attachment's file name.
+    `canonical_digest` is the digest of the content by `canonical_rule` (`page/1`, `bytes/1`);
+    `published` is ISO to the precision shown; `media` html, docx, pdf, …
+    """
+
+    key: ReportKey
+    part: str
+    name: str
+    url: str
+    capture_id: int
+    canonical_digest: str
+    canonical_rule: str
+    title: str
+    published: str | None
+    source: str | None
+    media: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A version; `new` when this observation is the first of it."""
+
+    id: int
+    report_id: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FormRecord:
+    """The shape of a form: its cells as (table, row, column) and its relations as (rule, cells).
+
+    Kept by content: the same key with another shape is another form.
+    """
+
+    key: str
+    cells: tuple[tuple[str, str, str], ...]
+    checks: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """A statement about the report; `cells` are paths."""
+
+    rule: str
+    verdict: str
+    message: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRecord:
+    """A version read by one parser.
+
+    `cells` are aligned with `form.cells` and `verdicts` with `form.checks`; both are empty without
+    a form. `findings` is everything else worth saying, `sections` the prose as (heading, text).
+    """
+
+    parser: str
+    layout: str
+    body_title: str | None
+    form: FormRecord | None
+    cells: tuple[CellRecord, ...]
+    verdicts: tuple[FindingRecord, ...]
+    findings: tuple[FindingRecord, ...]
+    sections: tuple[tuple[str, str], ...]
+
+
+def sight(
+    conn: sa.Connection, key: ReportKey, url: str, title: str, seen_at: datetime, outcome: str
+) -> int:
+    """A report known from a listing or a seed whose page could not be captured; its id.
+
+    `outcome` is that of the attempt.
+    """
+    report_id = _report(conn, key)
+    _alias(conn, report_id, url, "page", "", title, seen_at, outcome)
+    return report_id
+
+
+def observe(conn: sa.Connection, observation: Observation) -> VersionRef:
+    """Keep that a version was seen. Content seen before is the same version seen again."""
+    o = observation
+    report_id = _report(conn, o.key)
+    alias_id = _alias(conn, report_id, o.url, o.part, o.name, o.title, o.seen_at, "ok")
+    version_id, new = find_or_add(
+        conn,
+        versions,
+        {
+            "report_id": report_id,
+            "part": o.part,
+            "name": o.name,
+            "canonical_digest": o.canonical_digest,
+        },
+        {
+            "canonical_rule": o.canonical_rule,
+            "media": o.media,
+            "title": o.title,
+            "published": o.published,
+            "source": o.source,
+            "capture_id": o.capture_id,
+            "first_seen": o.seen_at,
+            "last_seen": o.seen_at,
+        },
+    )
+    if not new:
+        _see_again(conn, versions, version_id, o.seen_at)
+    seen = {"version_id": version_id, "capture_id": o.capture_id}
+    add_if_new(conn, observations, {**seen, "alias_id": alias_id, "seen_at": o.seen_at})
+    return VersionRef(version_id, report_id, new)
+
+
+def find_reading(conn: sa.Connection, version_id: int, parser: str) -> int | None:
+    """The reading of a version by this parser, if there is one."""
+    return conn.execute(_READING, {"version_id": version_id, "parser": parser}).scalar()
+
+
+def store_reading(
+    conn: sa.Connection, version_id: int, reading: ReadingRecord, at: datetime
+) -> int:
+    """Keep a reading; its id. There must be none yet by this parser (`find_reading`).
+
+    Raises ValueError when cells or verdicts do not stand as the form says.
+    """
+    _check_alignment(reading)
+    packed = pack(reading.cells)
+    row = {
+        "version_id": version_id,
+        "parser": reading.parser,
+        "form_digest": _form_digest(reading.form) if reading.form else None,
+        "layout": reading.layout,
+        "body_title": reading.body_title,
+        "verdicts": pack_verdicts(verdict.verdict for verdict in reading.verdicts),
+        "unread": packed["states"].count(STATES["unread"]),
+        "created_at": at,
+    }
+    reading_id, form_id = conn.execute(_ADD_READING, row).one()
+    if reading.form and form_id is None:
+        _give_form(conn, reading_id, reading.form)
+    if reading.cells:
+        conn.execute(figures.insert(), {"reading_id": reading_id, **packed})
+    _store_findings(conn, reading_id, reading)
+    if reading.sections:
+        conn.execute(
+            sections.insert(),
+            [
+                {"reading_id": reading_id, "position": i, "heading": heading, "text": text}
+                for i, (heading, text) in enumerate(reading.sections)
+            ],
+        )
+    return int(reading_id)
+
+
+def load_reading(
+    conn: sa.Connection, reading_id: int, shapes: dict[int, FormRecord] | None = None
+) -> ReadingRecord:
+    """A reading as it was stored; only relations that did not fail have a standard message.
+
+    `shapes` keeps the forms between calls, for whoever reads many.
+    """
+    row = conn.execute(
+        sa.select(readings, figures).outerjoin(figures).where(readings.c.id == reading_id)
+    ).one()
+    form = None if row.form_id is None else _load_form(conn, row.form_id, shapes)
+    said = conn.execute(
+        sa.select(findings).where(findings.c.reading_id == reading_id).order_by("position")
+    ).all()
+    failed = {each.check_position: _finding(each) for each in said}
+    prose = sa.select(sections.c.heading, sections.c.text).where(
+        sections.c.reading_id == reading_id
+    )
+    return ReadingRecord(
+        parser=row.parser,
+        layout=row.layout,
+        body_title=row.body_title,
+        form=form,
+        cells=tuple(unpack(form.cells, cast(Packed, row._mapping))) if form else (),
+        verdicts=_verdicts(form, row.verdicts, failed) if form else (),
+        findings=tuple(_finding(each) for each in said if each.check_position is None),
+        sections=tuple((s.heading, s.text) for s in conn.execute(prose.order_by("position"))),
+    )
+
+
+def _report(conn: sa.Connection, key: ReportKey) -> int:
+    organ_id, _ = find_or_add(
+        conn,
+        organs,
+        {"division_code": key.division_code, "name": key.organ},
+        {"kind": key.organ_kind, "portal": key.portal},
+    )
+    report_id, _ = find_or_add(
+        conn, reports, {"organ_id": organ_id, "year": key.year, "kind": key.kind}, {}
+    )
+    return report_id
+
+
+def _alias(
+    conn: sa.Connection,
+    report_id: int,
+    url: str,
+    part: str,
+    name: str,
+    title: str,
+    seen_at: datetime,
+    outcome: str,
+) -> int:
+    alias_id, new = find_or_add(
+        conn,
+        aliases,
+        {"report_id": report_id, "url": url},
+        {
+            "part": part,
+            "name": name,
+            "title": title,
+            "first_seen": seen_at,
+            "last_seen": seen_at,
+            "last_outcome": outcome,
+        },
+    )
+    if not new:
+        _see_again(conn, aliases, alias_id, seen_at, title=title, last_outcome=outcome)
+    return alias_id
+
+
+def _see_again(
+    conn: sa.Connection, table: sa.Table, row_id: int, seen_at: datetime, **changes: str
+) -> None:
+    """Move `last_seen` forward; an older capture brought in later changes nothing but the past."""
+    row = table.c
+    conn.execute(
+        table.update()
+        .where(row.id == row_id, row.last_seen <= seen_at)
+        .values(last_seen=seen_at, **changes)
+    )
+    conn.execute(
+        table.update().where(row.id == row_id, row.first_seen > seen_at).values(first_seen=seen_at)
+    )
+
+
+def _check_alignment(reading: ReadingRecord) -> None:
+    names = reading.form.cells if reading.form else ()
+    rules = reading.form.checks if reading.form else ()
+    if list(names) != [(cell.table, cell.row, cell.column) for cell in reading.cells]:
+        raise ValueError("the cells of a reading must be those of its form, in the form's order")
+    if [rule for rule, _ in rules] != [verdict.rule for verdict in reading.verdicts]:
+        raise ValueError("a reading has one verdict a relation, in the form's order")
+
+
+def _store_findings(conn: sa.Connection, reading_id: int, reading: ReadingRecord) -> None:
+    """Only what failed or wants saying: how the other relations fared stands in `verdicts`."""
+    said: list[tuple[int | None, FindingRecord]] = [
+        (i, verdict) for i, verdict in enumerate(reading.verdicts) if verdict.verdict == "fail"
+    ]
+    said += [(None, finding) for finding in reading.findings]
+    if said:
+        conn.execute(
+            findings.insert(),
+            [
+                {
+                    **asdict(finding),
+                    "reading_id": reading_id,
+                    "position": position,
+                    "check_position": check,
+                }
+                for position, (check, finding) in enumerate(said)
+            ],
+        )
+
+
+def _finding(row: sa.Row[Any]) -> FindingRecord:
+    return FindingRecord(row.rule, row.verdict, row.message, tuple(row.cells))
+
+
+def _verdicts(
+    form: FormRecord, letters: str, failed: Mapping[int | None, FindingRecord]
+) -> tuple[FindingRecord, ...]:
+    return tuple(
+        failed.get(i) or FindingRecord(rule, verdict, MESSAGES[verdict], cells)
+        for i, ((rule, cells), verdict) in enumerate(
+            zip(form.checks, unpack_verdicts(letters), strict=True)
+        )
+    )
+
+
+@lru_cache(maxsize=32)
+def _form_digest(form: FormRecord) -> str:
+    """Of the whole shape. Cached: a crawl stores thousands of readings of three forms."""
+    shape = json.dumps([form.key, form.cells, form.checks], ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(shape.encode()).hexdigest()
+
+
+def _give_form(conn: sa.Connection, reading_id: int, form: FormRecord) -> None:
+    """The first reading of a form brings its shape along."""
+    form_id, new = find_or_add(conn, forms, {"digest": _form_digest(form)}, {"key": form.key})
+    conn.execute(readings.update().where(readings.c.id == reading_id).values(form_id=form_id))
+    if new:
+        _add_shape(conn, form_id, form)
+
+
+def _add_shape(conn: sa.Connection, form_id: int, form: FormRecord) -> None:
+    names = ("table_key", "row_key", "column_key")
+    conn.execute(
+        form_cells.insert(),
+        [
+            {"form_id": form_id, "position": i, **dict(zip(names, cell, strict=True))}
+            for i, cell in enumerate(form.cells)
+        ],
+    )
+    if form.checks:
+        conn.execute(
+            form_checks.insert(),
+            [
+                {"form_id": form_id, "position": i, "rule": rule, "cells": list(cells)}
+                for i, (rule, cells) in enumerate(form.checks)
+            ],
+        )
+
+
+def _load_form(
+    conn: sa.Connection, form_id: int, shapes: dict[int, FormRecord] | None
+) -> FormRecord:
+    if shapes is not None and form_id in shapes:
+        return shapes[form_id]
+    key = conn.execute(sa.select(forms.c.key).where(forms.c.id == form_id)).scalar_one()
+    f, k = form_cells.c, form_checks.c
+    cells = sa.select(f.table_key, f.row_key, f.column_key).where(f.form_id == form_id)
+    checks = sa.select(k.rule, k.cells).where(k.form_id == form_id)
+    form = FormRecord(
+        key=key,
+        cells=tuple(tuple(row) for row in conn.execute(cells.order_by(f.position))),
+        checks=tuple((r.rule, tuple(r.cells)) for r in conn.execute(checks.order_by(k.position))),
+    )
+    if shapes is not None:
+        shapes[form_id] = form
+    return form

@@ -1,0 +1,261 @@
+"""What does one organ's report of one year say, where does it stand, and does it add up?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, TypedDict
+
+import sqlalchemy as sa
+
+from storage.errors import NotInArchive
+from storage.facts import FormRecord, ReadingRecord, load_reading
+from storage.packing import CellRecord
+from storage.queries.organs import Organ
+from storage.schema import (
+    aliases,
+    captures,
+    current_pages,
+    is_government,
+    organs,
+    portals,
+    reports,
+    versions,
+    warc_files,
+)
+
+
+class Cell(TypedDict):
+    """One cell. `value` is null unless the state is number or zero."""
+
+    table: str
+    row: str
+    column: str
+    raw: str
+    state: str
+    value: int | float | None
+
+
+class Finding(TypedDict):
+    """A relation with its verdict, or another statement (verdict `finding`)."""
+
+    rule: str
+    verdict: str
+    message: str
+    cells: tuple[str, ...]
+
+
+class Attachment(TypedDict):
+    """The newest version of an attachment; `sha256` (hex) of the file as served."""
+
+    name: str
+    kind: str
+    sha256: str
+    url: str
+
+
+class Report(TypedDict):
+    """A report by the newest version of its page; `tables` is nested as table → row → column."""
+
+    division_code: str
+    organ: str
+    year: int
+    title: str | None
+    body_title: str | None
+    published: str | None
+    source: str | None
+    form: str | None
+    urls: list[str]
+    attachments: list[Attachment]
+    tables: dict[str, Any]
+    cells: list[Cell]
+    findings: list[Finding]
+
+
+class Source(TypedDict):
+    """Where the bytes of a version lie."""
+
+    part: str
+    name: str
+    url: str
+    fetched_at: str
+    warc_file: str
+    offset: int
+    payload_digest: str
+
+
+def holds_reports(connection: sa.Connection) -> bool:
+    """Whether the archive knows any report at all."""
+    return connection.execute(sa.select(reports.c.id).limit(1)).scalar() is not None
+
+
+def report(connection: sa.Connection, organ: Organ, year: int) -> Report:
+    """The report, by the newest version of its page. Raises NotInArchive."""
+    return _report(connection, report_row(connection, organ, year), {})
+
+
+def all_reports(connection: sa.Connection) -> Iterator[Report]:
+    """Every report of the archive, by division (government first), organ and year."""
+    o = organs.c
+    order = (o.division_code, is_government.desc(), o.name, reports.c.year, reports.c.id)
+    shapes: dict[int, FormRecord] = {}
+    for row in connection.execute(_rows().order_by(*order)).all():
+        yield _report(connection, row, shapes)
+
+
+def sources(connection: sa.Connection, organ: Organ, year: int) -> list[Source]:
+    """Down to file, offset and digest: the page's current version, then the attachments'."""
+    row = report_row(connection, organ, year)
+    kept = [] if row.version_id is None else [row.version_id]
+    kept += [attachment.id for attachment in _newest_attachments(connection, row.id)]
+    v, c = versions.c, captures.c
+    query = (
+        sa.select(v.id, v.part, v.name, c.url, c.fetched_at, c.payload_digest)
+        .add_columns(warc_files.c.name.label("file"), c.warc_offset)
+        .select_from(versions)
+        .join(captures, c.id == v.capture_id)
+        .join(warc_files)
+        .where(v.id.in_(kept))
+    )
+    found = sorted(connection.execute(query), key=lambda each: kept.index(each.id))
+    return [
+        Source(
+            part=each.part,
+            name=each.name,
+            url=each.url,
+            fetched_at=each.fetched_at.isoformat(),
+            warc_file=each.file,
+            offset=each.warc_offset,
+            payload_digest=each.payload_digest,
+        )
+        for each in found
+    ]
+
+
+def report_row(connection: sa.Connection, organ: Organ, year: int) -> sa.Row[Any]:
+    """The report's row with its current version. Raises NotInArchive with the years there are."""
+    mine = _rows().where(organs.c.id == organ.id, reports.c.kind == "annual")
+    row = connection.execute(mine.where(reports.c.year == year)).one_or_none()
+    if row is not None:
+        return row
+    years = [str(other.year) for other in connection.execute(mine.order_by(reports.c.year))]
+    known = f"it has {', '.join(years)}" if years else "it has none of this organ"
+    raise NotInArchive(f"the archive has no report of {organ.name} for {year}: {known}")
+
+
+def number(value: Decimal | None) -> int | float | None:
+    """A cell's value for JSON: an integer where it is one."""
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _rows() -> sa.Select[Any]:
+    return (
+        sa.select(
+            reports.c.id,
+            reports.c.year,
+            organs.c.division_code,
+            organs.c.name.label("organ"),
+            current_pages.c.version_id,
+            current_pages.c.reading_id,
+            versions.c.title,
+            versions.c.source,
+        )
+        .select_from(reports)
+        .join(organs)
+        .join(portals)
+        .outerjoin(current_pages, current_pages.c.report_id == reports.c.id)
+        .outerjoin(versions, versions.c.id == current_pages.c.version_id)
+    )
+
+
+def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormRecord]) -> Report:
+    reading = row.reading_id and load_reading(connection, row.reading_id, shapes)
+    pages = _page_aliases(connection, row.id)
+    return Report(
+        division_code=row.division_code,
+        organ=row.organ,
+        year=row.year,
+        title=row.title if row.version_id else (pages[-1].title if pages else None),
+        body_title=reading.body_title if reading else None,
+        published=_published(connection, row.id),
+        source=row.source,
+        form=reading.layout if reading and reading.layout != "unknown" else None,
+        urls=[page.url for page in pages],
+        attachments=_attachments(connection, row.id),
+        tables=_tables(reading.cells) if reading else {},
+        cells=[_cell(cell) for cell in reading.cells] if reading else [],
+        findings=_findings(reading) if reading else [],
+    )
+
+
+def _published(connection: sa.Connection, report_id: int) -> str | None:
+    v = versions.c
+    query = sa.select(sa.func.min(v.published)).where(v.report_id == report_id)
+    published: str | None = connection.execute(query).scalar()
+    return published
+
+
+def _page_aliases(connection: sa.Connection, report_id: int) -> list[sa.Row[Any]]:
+    a = aliases.c
+    query = sa.select(a.url, a.title).where(a.report_id == report_id, a.part == "page")
+    return list(connection.execute(query.order_by(a.first_seen, a.id)))
+
+
+def _newest_attachments(connection: sa.Connection, report_id: int) -> list[sa.Row[Any]]:
+    v, c = versions.c, captures.c
+    query = (
+        sa.select(v.id, v.name, v.media, v.canonical_rule, v.canonical_digest)
+        .add_columns(c.url, c.payload_digest)
+        .join(captures, c.id == v.capture_id)
+        .where(v.report_id == report_id, v.part == "attachment")
+        .order_by(v.last_seen, v.id)
+    )
+    newest = {row.name: row for row in connection.execute(query)}
+    return [newest[name] for name in sorted(newest)]
+
+
+def _attachments(connection: sa.Connection, report_id: int) -> list[Attachment]:
+    return [
+        Attachment(name=row.name, kind=row.media, sha256=_file_digest(row), url=row.url)
+        for row in _newest_attachments(connection, report_id)
+    ]
+
+
+def _file_digest(row: sa.Row[Any]) -> str:
+    """Of the file as served; a rule of another name left something out of its digest."""
+    plain = row.canonical_rule.startswith("bytes/")
+    found: str = row.canonical_digest if plain else row.payload_digest
+    return found.removeprefix("sha256:")
+
+
+def _tables(cells: tuple[CellRecord, ...]) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for cell in cells:
+        row = tables
+        for key in (*cell.table.split("."), cell.row):
+            row = row.setdefault(key, {})
+        row[cell.column] = number(cell.value)
+        if cell.unit is not None:
+            row[f"{cell.column}_unit"] = cell.unit
+            row[f"{cell.column}_raw"] = cell.raw
+    return tables
+
+
+def _cell(cell: CellRecord) -> Cell:
+    return Cell(
+        table=cell.table,
+        row=cell.row,
+        column=cell.column,
+        raw=cell.raw,
+        state=cell.state,
+        value=number(cell.value),
+    )
+
+
+def _findings(reading: ReadingRecord) -> list[Finding]:
+    return [
+        Finding(rule=each.rule, verdict=each.verdict, message=each.message, cells=each.cells)
+        for each in (*reading.verdicts, *reading.findings)
+    ]

@@ -1,0 +1,312 @@
+"""The tables. SQLAlchemy Core on purpose: `import sqlalchemy.orm` costs 460 ms at the start of
+every `archive` command, and an object a row costs ten times Core's insert.
+
+A reading keeps its 200 cells in *one* row of `figures`: a row a cell costs 23.6 kB a reading on
+PostgreSQL, this less than 2 kB (`python -m bench.storage`). Which cell stands at which position is
+kept once a form, in `form_cells`, by content, so old readings stay readable when a form changes.
+The views `cells` and `report_cells` lay the cells out again, one a row, for people who bring SQL.
+docs/database.md explains every column.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+
+# The newest migration; a test holds it against migrations/. Kept here so that a start of `archive`
+# need not import Alembic to know whether the database fits.
+REVISION = "0001"
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """A time stamp: aware in and out, UTC in the database, on both dialects.
+
+    SQLite keeps no zone, so without this a value would come back naive from one database only.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def storable(text: str) -> str:
+    """Text from outside without U+0000, which PostgreSQL cannot hold; it becomes U+FFFD."""
+    return text.replace("\0", "\ufffd")
+
+
+class Words(sa.TypeDecorator[str]):
+    """Text from outside, made `storable`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+def dumps(value: Any) -> str:
+    """JSON for a `Json` column; a string is JSON already (exact decimals, see storage.packing)."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+loads = partial(json.loads, parse_float=Decimal)
+
+# `json` and not `jsonb`: it is text on both databases, so a decimal keeps the digits it was given.
+Json = sa.JSON(none_as_null=True)
+
+
+def _reference(target: str, *, nullable: bool = False, **options: Any) -> Column[Any]:
+    name = target.partition(".")[0].removesuffix("s") + "_id"
+    return Column(name, ForeignKey(target), nullable=nullable, **options)
+
+
+portals = Table(
+    "portals",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("division_code", Text, nullable=False),
+    Column("name_zh", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("cms", Text, nullable=False),
+    Column("government", Text, nullable=False),
+)
+
+organs = Table(
+    "organs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("division_code", Text, nullable=False),
+    Column("name", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("portal", ForeignKey("portals.key"), nullable=False),
+    UniqueConstraint("division_code", "name"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("spider", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Words),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("software", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("config_digest", Text, nullable=False),
+    Column("stats", Json),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("runs.id", index=True),
+    Column("portal", ForeignKey("portals.key")),
+    Column("url", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("status", Integer),
+    Column("size", Integer, nullable=False),
+    Column("retry", Integer, nullable=False),
+    Column("error", Words),
+    Column("referrer", Text),
+)
+
+warc_files = Table(
+    "warc_files",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("runs.id"),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("attempts.id", unique=True),
+    Column("url", Text, nullable=False),
+    Column("fetched_at", Moment, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("content_type", Words),
+    Column("size", Integer, nullable=False),
+    # As in WARC-Payload-Digest, letter for letter: `sha256:<hex>`.
+    Column("payload_digest", Text, nullable=False, index=True),
+    _reference("warc_files.id"),
+    Column("warc_offset", sa.BigInteger, nullable=False),
+    Column("warc_length", sa.BigInteger, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("revisit_of", ForeignKey("captures.id")),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("organs.id"),
+    Column("year", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    UniqueConstraint("organ_id", "year", "kind"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("reports.id"),
+    Column("url", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    Column("last_outcome", Text, nullable=False),
+    UniqueConstraint("report_id", "url"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("reports.id"),
+    Column("part", Text, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("canonical_digest", Text, nullable=False),
+    Column("canonical_rule", Text, nullable=False),
+    Column("media", Text, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("published", Text),
+    Column("source", Words),
+    _reference("captures.id"),
+    Column("first_seen", Moment, nullable=False),
+    # Moves with every observation, so that "which version is current" needs no look at them all.
+    Column("last_seen", Moment, nullable=False),
+    UniqueConstraint("report_id", "part", "name", "canonical_digest"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    _reference("versions.id", primary_key=True),
+    _reference("captures.id", primary_key=True),
+    Column("alias_id", ForeignKey("aliases.id"), nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+forms = Table(
+    "forms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+)
+
+form_cells = Table(
+    "form_cells",
+    metadata,
+    _reference("forms.id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("table_key", Text, nullable=False),
+    Column("row_key", Text, nullable=False),
+    Column("column_key", Text, nullable=False),
+)
+
+form_checks = Table(
+    "form_checks",
+    metadata,
+    _reference("forms.id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("rule", Text, nullable=False),
+    Column("cells", Json, nullable=False),
+)
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("versions.id"),
+    Column("parser", Text, nullable=False),
+    _reference("forms.id", nullable=True),
+    Column("layout", Text, nullable=False),
+    Column("body_title", Words),
+    # One character a relation of the form (storage.packing.VERDICTS).
+    Column("verdicts", Text, nullable=False),
+    # How many cells are unread; coverage asks this of every report.
+    Column("unread", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("version_id", "parser"),
+)
+
+# Apart from `readings`, so that a scan over all readings does not drag the cells along.
+figures = Table(
+    "figures",
+    metadata,
+    _reference("readings.id", primary_key=True),
+    Column("numbers", Json, nullable=False),
+    Column("states", Text, nullable=False),
+    Column("marks", Text, nullable=False),
+    Column("raws", Json, nullable=False),
+    Column("units", Json, nullable=False),
+    Column("places", Json, nullable=False),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    _reference("readings.id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    # The relation of the form this is the verdict of; NULL for a finding that is no relation.
+    Column("check_position", Integer),
+    Column("rule", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("cells", Json, nullable=False),
+)
+
+sections = Table(
+    "sections",
+    metadata,
+    _reference("readings.id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("heading", Words, nullable=False),
+    Column("text", Words, nullable=False),
+)
+
+# Views, made by the migration: the newest page of each report with its newest reading (or NULL).
+current_pages = sa.table(
+    "current_pages", sa.column("report_id"), sa.column("version_id"), sa.column("reading_id")
+)
+
+# Which of a portal's organs is its government; for queries that join both tables.
+is_government = organs.c.name == portals.c.government

@@ -1,0 +1,198 @@
+"""The answers of `archive` as a person reads them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from storage.queries.coverage import Field, State
+from storage.queries.findings import OpenFinding
+from storage.queries.history import Capture, Side, Version
+from storage.queries.report import Cell, Finding, Report, Source
+from storage.queries.runs import Run
+
+# One letter a state, readable without colour.
+LETTERS: dict[State, tuple[str, str, str]] = {
+    "read": ("R", "green", "read: every cell"),
+    "partly_read": ("P", "yellow", "partly read"),
+    "old": ("o", "cyan", "old layout, prose kept"),
+    "attachment_only": ("A", "magenta", "attachment only"),
+    "unread": ("U", "magenta", "captured, no form recognised"),
+    "unreachable": ("!", "red", "known, every attempt failed"),
+    "missing": (".", "bright_black", "nothing known"),
+}
+
+# In a pipe or a log there is no terminal to fit into: do not fold a table at 80.
+_PIPE_WIDTH = 160
+
+
+def show_coverage(fields: Sequence[Field]) -> None:
+    """One row an organ, one column a year, and the legend."""
+    years = sorted({field["year"] for field in fields})
+    table = _table("division", "organ", *(f"{year % 100:02}" for year in years), narrow=True)
+    organs = groupby(fields, key=lambda field: (field["division_code"], field["organ"]))
+    for (division, organ), known in organs:
+        letters = {field["year"]: _letter(field["state"]) for field in known}
+        table.add_row(division, organ, *(letters.get(year, Text(" ")) for year in years))
+    console = _console()
+    console.print(table)
+    counts = Counter(field["state"] for field in fields)
+    for state, (_, _, meaning) in LETTERS.items():
+        if counts[state]:
+            console.print(_letter(state), f"{meaning} ({counts[state]})")
+
+
+def show_report(report: Report, sources: Iterable[Source]) -> None:
+    """Head, sources, tables, checks."""
+    console = _console()
+    console.print(Text(report["title"] or "(never captured)", style="bold"))
+    for label, value in _head(report):
+        console.print(Text(f"{label:<11}{value}"), soft_wrap=True)
+    console.print(_sources(sources))
+    for name, cells in groupby(report["cells"], key=lambda cell: cell["table"]):
+        console.print(_cells(name, list(cells)))
+    _show_checks(console, report["findings"])
+
+
+def show_history(versions: Iterable[Version]) -> None:
+    """Each version with its captures, and both sides of every cell that changed."""
+    console = _console()
+    for version in versions:
+        title = f"{version['part']} {version['name'] or version['title']}"
+        console.print(Text(title, style="bold"))
+        seen = f"{_minute(version['first_seen'])} to {_minute(version['last_seen'])}"
+        console.print(f"  seen {seen}, {version['canonical_rule']} {version['canonical_digest']}")
+        for capture in version["captures"]:
+            console.print(Text(f"  capture {capture['id']}  {_where(capture)}"), soft_wrap=True)
+        if version["changed"]:
+            table = _table("cell", "before", "after")
+            for change in version["changed"]:
+                table.add_row(change["path"], _side(change["before"]), _side(change["after"]))
+            console.print(table)
+
+
+def show_findings(findings: Sequence[OpenFinding]) -> None:
+    """One row a finding."""
+    table = _table("division", "organ", "year", "rule", "verdict", "finding")
+    for each in findings:
+        table.add_row(
+            each["division_code"],
+            each["organ"],
+            str(each["year"]),
+            each["rule"],
+            each["verdict"],
+            Text(each["message"]),
+        )
+    console = _console()
+    console.print(table)
+    console.print(f"{len(findings)} findings")
+
+
+def show_runs(runs: Iterable[Run]) -> None:
+    """One row a run."""
+    table = _table(
+        "run", "spider", "started", "ended", "state", "attempts", "captures", "MB", "why"
+    )
+    for run in runs:
+        table.add_row(
+            str(run["id"]),
+            run["spider"],
+            _minute(run["started_at"]),
+            _minute(run["ended_at"] or ""),
+            run["state"],
+            str(run["attempts"]),
+            str(run["captures"]),
+            f"{run['bytes'] / 1e6:.1f}",
+            Text(run["reason"] or ""),
+        )
+    _console().print(table)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+
+
+def _table(*headers: str, narrow: bool = False) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 0) if narrow else (0, 1), show_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def _letter(state: State) -> Text:
+    letter, style, _ = LETTERS[state]
+    return Text(letter, style=style)
+
+
+def _head(report: Report) -> Iterable[tuple[str, str]]:
+    yield "organ", f"{report['organ']} ({report['division_code']})"
+    yield "year", str(report["year"])
+    yield "body title", report["body_title"] or "-"
+    yield "published", report["published"] or "-"
+    yield "source", report["source"] or "-"
+    yield "form", report["form"] or "not recognised"
+    for url in report["urls"]:
+        yield "page", url
+    for attachment in report["attachments"]:
+        yield "attachment", f"{attachment['name']} ({attachment['kind']}) {attachment['url']}"
+
+
+def _sources(sources: Iterable[Source]) -> Table:
+    table = _table("part", "fetched", "WARC file", "offset", "digest")
+    for source in sources:
+        table.add_row(
+            Text(f"{source['part']} {source['name']}".strip()),
+            _minute(source["fetched_at"]),
+            source["warc_file"],
+            str(source["offset"]),
+            source["payload_digest"],
+        )
+    return table
+
+
+def _cells(name: str, cells: list[Cell]) -> Table:
+    """A statutory table, a row by its row key, as published; `?` for a cell that was not read."""
+    columns = list(dict.fromkeys(cell["column"] for cell in cells))
+    table = _table(name, *columns)
+    for row, members in groupby(cells, key=lambda cell: cell["row"]):
+        raws = {cell["column"]: _raw(cell) for cell in members}
+        table.add_row(row, *(raws.get(column, Text("")) for column in columns))
+    return table
+
+
+def _raw(cell: Cell) -> Text:
+    return Text("?", style="red") if cell["state"] == "unread" else Text(cell["raw"].strip())
+
+
+def _show_checks(console: Console, findings: Iterable[Finding]) -> None:
+    relations = [each for each in findings if each["verdict"] != "finding"]
+    counts = Counter(each["verdict"] for each in relations)
+    tally = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    console.print(f"{len(relations)} relations: {tally or 'none to assess'}")
+    for each in findings:
+        if each["verdict"] in ("fail", "finding"):
+            console.print(Text(f"{each['rule']} {each['verdict']}: {each['message']}"))
+
+
+def _side(side: Side | None) -> Text:
+    if side is None:
+        return Text("no such cell", style="bright_black")
+    return Text(f"{side['raw'].strip()} ({side['state']})".strip())
+
+
+def _where(capture: Capture) -> str:
+    again = " (revisit)" if capture["revisit"] else ""
+    place = f"{capture['warc_file']}:{capture['offset']}"
+    return f"{_minute(capture['fetched_at'])}  {place}{again}  {capture['payload_digest']}"
+
+
+def _minute(moment: str) -> str:
+    """`2020-03-06 06:38`, UTC."""
+    return moment[:16].replace("T", " ")
