@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -52,7 +53,11 @@ def main() -> None:
 
 @app.command()
 def coverage(
-    division: Division = None, year: Year = None, organ: OrganOption = None, as_json: Json = False
+    division: Division = None,
+    year: Year = None,
+    organ: OrganOption = None,
+    as_json: Json = False,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the map into this file.")] = None,
 ) -> None:
     """Which organ's report of which year is here, and how well it was read."""
     with _archive(empty="[]" if as_json else None) as connection:
@@ -66,9 +71,12 @@ def coverage(
         elif not fields:
             print("No report fits.")
         else:
-            from storage.terminal import show_coverage
+            from storage.terminal import draw_coverage, show_coverage
 
-            show_coverage(fields)
+            if svg is None:
+                show_coverage(fields)
+            else:
+                draw_coverage(fields, svg)
 
 
 @app.command()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from itertools import groupby
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from storage.errors import DirectoryError
 from storage.queries.coverage import Field, State
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Side, Version
@@ -31,22 +35,42 @@ LETTERS: dict[State, tuple[str, str, str]] = {
 
 # In a pipe or a log there is no terminal to fit into: do not fold a table at 80.
 _PIPE_WIDTH = 160
+_PICTURE_WIDTH = 100
+
+# rich's pictures load a font from elsewhere; ours load nothing.
+_LOADED_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def show_coverage(fields: Sequence[Field]) -> None:
     """One row an organ, one column a year, and the legend."""
+    _coverage(_console(), fields)
+
+
+def draw_coverage(fields: Sequence[Field], file: Path) -> None:
+    """The same as an SVG that asks nobody for a font. Raises DirectoryError."""
+    console = Console(record=True, width=_PICTURE_WIDTH, file=StringIO(), highlight=False)
+    _coverage(console, fields)
+    try:
+        svg = console.export_svg(title="archive coverage")
+        file.write_text(_LOADED_FONT.sub("", svg), encoding="utf-8")
+    except OSError as error:
+        raise DirectoryError(
+            f"cannot write {file} ({error.strerror}): name a file in a writable folder"
+        ) from error
+
+
+def _coverage(console: Console, fields: Sequence[Field]) -> None:
     years = sorted({field["year"] for field in fields})
     table = _table("division", "organ", *(f"{year % 100:02}" for year in years), narrow=True)
     organs = groupby(fields, key=lambda field: (field["division_code"], field["organ"]))
     for (division, organ), known in organs:
         letters = {field["year"]: _letter(field["state"]) for field in known}
         table.add_row(division, organ, *(letters.get(year, Text(" ")) for year in years))
-    console = _console()
     console.print(table)
     counts = Counter(field["state"] for field in fields)
     for state, (_, _, meaning) in LETTERS.items():
         if counts[state]:
-            console.print(_letter(state), f"{meaning} ({counts[state]})")
+            console.print(Text.assemble(_letter(state), f" {meaning} ({counts[state]})"))
 
 
 def show_report(report: Report, sources: Iterable[Source]) -> None:
@@ -76,6 +100,10 @@ def show_history(versions: Iterable[Version]) -> None:
             for change in version["changed"]:
                 table.add_row(change["path"], _side(change["before"]), _side(change["after"]))
             console.print(table)
+        for passage in version["rewritten"]:
+            console.print(Text(f"  rewritten: {passage['heading']}", style="bold"))
+            console.print(Text(f"  - {passage['before']}", style="red"), soft_wrap=True)
+            console.print(Text(f"  + {passage['after']}", style="green"), soft_wrap=True)
 
 
 def show_findings(findings: Sequence[OpenFinding]) -> None:

@@ -93,6 +93,28 @@ def test_coverage_is_a_grid_with_a_legend(
     assert any(line.startswith("P partly read (1)") for line in lines)
 
 
+def test_coverage_draws_a_map_that_loads_nothing(
+    archive: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "map.svg"
+    assert ask(monkeypatch, "coverage", "--svg", str(file)) == 0
+    svg = file.read_text("utf-8")
+    assert svg.startswith("<svg")
+    assert "天山区人民政府" in svg
+    assert "url(" not in svg.replace("url(#", "")
+
+
+def test_a_map_that_cannot_be_written_is_named(
+    archive: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "nowhere" / "map.svg"
+    assert ask(monkeypatch, "coverage", "--svg", str(file)) == 2
+    assert str(file) in capsys.readouterr().err
+
+
 def test_a_report_shows_head_sources_tables_and_checks(
     archive: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

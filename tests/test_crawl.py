@@ -245,6 +245,10 @@ def test_exactly_what_was_edited_becomes_new_versions(crawled: Crawled) -> None:
             (change,) = sides[1]["changed"]
             sides_of_cell = [change[side]["raw"].strip() for side in ("before", "after")]
             assert sides_of_cell == [edit.before, edit.after]
+        elif not edit.attachment:
+            (passage,) = sides[1]["rewritten"]
+            assert edit.before in passage["before"]
+            assert edit.after in passage["after"]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any, TypedDict
 
 import sqlalchemy as sa
@@ -40,8 +42,18 @@ class Change(TypedDict):
     after: Side | None
 
 
+class Passage(TypedDict):
+    """Paragraphs of a section that read otherwise than in the version before; may be empty."""
+
+    heading: str
+    before: str
+    after: str
+
+
 class Version(TypedDict):
-    """One version. `changed` is against the version of the same part and name before it."""
+    """One version. `changed` (cells) and `rewritten` (prose) are against the version of the same
+    part and name before it.
+    """
 
     part: str
     name: str
@@ -53,6 +65,7 @@ class Version(TypedDict):
     last_seen: str
     captures: list[Capture]
     changed: list[Change]
+    rewritten: list[Passage]
 
 
 def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]:
@@ -63,19 +76,28 @@ def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]
         .where(v.report_id == report_row(connection, organ, year).id)
         .order_by(v.part.desc(), v.name, v.first_seen, v.id)
     )
-    history: list[Version] = []
-    cells: dict[str, Side] = {}
-    before: sa.Row[Any] | None = None
+    told: list[Version] = []
+    earlier, before = _Content(), None
     for row in connection.execute(query).all():
+        content = _content(connection, row.id)
         follows = before is not None and (before.part, before.name) == (row.part, row.name)
-        earlier, cells = cells, _cells(connection, row.id)
-        changed = _changes(earlier, cells) if follows else []
-        history.append(_version(row, _captures(connection, row.id), changed))
-        before = row
-    return history
+        seen = _captures(connection, row.id)
+        told.append(_version(row, seen, earlier if follows else content, content))
+        earlier, before = content, row
+    return told
 
 
-def _version(row: sa.Row[Any], seen: list[Capture], changed: list[Change]) -> Version:
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What the newest reading of a version holds: path → cell, and (heading, paragraph)."""
+
+    cells: dict[str, Side] = field(default_factory=dict)
+    prose: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _version(
+    row: sa.Row[Any], seen: list[Capture], earlier: _Content, content: _Content
+) -> Version:
     return Version(
         part=row.part,
         name=row.name,
@@ -86,20 +108,24 @@ def _version(row: sa.Row[Any], seen: list[Capture], changed: list[Change]) -> Ve
         first_seen=row.first_seen.isoformat(),
         last_seen=row.last_seen.isoformat(),
         captures=seen,
-        changed=changed,
+        changed=_changes(earlier.cells, content.cells),
+        rewritten=_rewritten(earlier.prose, content.prose),
     )
 
 
-def _cells(connection: sa.Connection, version_id: int) -> dict[str, Side]:
-    """Path → cell, by the newest reading of a version."""
+def _content(connection: sa.Connection, version_id: int) -> _Content:
     newest = sa.select(sa.func.max(readings.c.id)).where(readings.c.version_id == version_id)
     reading_id = connection.execute(newest).scalar()
     if reading_id is None:
-        return {}
-    return {
-        cell.path: Side(raw=cell.raw, state=cell.state, value=number(cell.value))
-        for cell in load_reading(connection, reading_id).cells
-    }
+        return _Content()
+    reading = load_reading(connection, reading_id)
+    return _Content(
+        {
+            cell.path: Side(raw=cell.raw, state=cell.state, value=number(cell.value))
+            for cell in reading.cells
+        },
+        [(heading, line) for heading, text in reading.sections for line in text.splitlines()],
+    )
 
 
 def _changes(before: dict[str, Side], after: dict[str, Side]) -> list[Change]:
@@ -108,6 +134,19 @@ def _changes(before: dict[str, Side], after: dict[str, Side]) -> list[Change]:
         Change(path=path, before=before.get(path), after=after.get(path))
         for path in paths
         if before.get(path) != after.get(path)
+    ]
+
+
+def _rewritten(before: list[tuple[str, str]], after: list[tuple[str, str]]) -> list[Passage]:
+    steps = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [
+        Passage(
+            heading=(after[j1:j2] or before[i1:i2])[0][0],
+            before="\n".join(line for _, line in before[i1:i2]),
+            after="\n".join(line for _, line in after[j1:j2]),
+        )
+        for step, i1, i2, j1, j2 in steps
+        if step != "equal"
     ]
 
 

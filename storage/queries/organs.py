@@ -22,13 +22,15 @@ class Organ:
 
 def find_organ(connection: sa.Connection, asked: str) -> Organ:
     """The one organ with this name, with or without its city (天山区人民政府), or the government of
-    this portal key or division code. Raises NotInArchive, which lists the near ones.
+    this portal's name, key or division code. Raises NotInArchive, which lists the near ones.
     """
     for condition in (
         organs.c.name == asked,
         sa.and_(is_government, portals.c.key == asked),
         sa.and_(is_government, portals.c.division_code == asked),
+        sa.and_(is_government, portals.c.name_zh == asked),
         organs.c.name.endswith("市" + asked, autoescape=True),
+        organs.c.name == asked.partition("市")[2],
     ):
         found = _where(connection, condition)
         if len(found) == 1:

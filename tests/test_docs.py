@@ -1,0 +1,76 @@
+"""The documentation is true: commands exist, figures are those of the demo, words are defined."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crawling import ROOT, Operator
+
+READMES = ("README.md", "README.zh.md")
+DOCS = [
+    *READMES,
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")),
+]
+
+
+def commands(document: str) -> Iterator[list[str]]:
+    """Every `$ …` line of the console blocks, without comments and environment."""
+    text = (ROOT / document).read_text("utf-8")
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            words = shlex.split(line.removeprefix("$ ").removesuffix("&"), comments=True)
+            words = [word for word in words if not re.fullmatch(r"[A-Z_]+=.*", word)]
+            if words and words[0] != "export":
+                yield words
+
+
+@pytest.mark.parametrize("document", READMES)
+def test_every_command_of_the_readme_exists(document: str, tmp_path: Path) -> None:
+    operator = Operator(tmp_path, pace="")
+    known = {
+        ".venv/bin/archive": operator.archive("--help").stdout,
+        ".venv/bin/scrapy": operator.scrapy().stdout,
+    }
+    seen = list(commands(document))
+    assert len(seen) >= 8
+    for words in seen:
+        if words[0] in known:
+            assert re.search(rf"\b{words[1]}\b", known[words[0]]), words
+        else:
+            assert words[:3] == [".venv/bin/python", "-m", "tests.replica"] or words[0] == "sqlite3"
+
+
+@pytest.mark.parametrize("document", READMES)
+def test_the_options_of_the_readme_exist(document: str, tmp_path: Path) -> None:
+    operator = Operator(tmp_path, pace="")
+    for words in commands(document):
+        if words[0] == ".venv/bin/archive":
+            usage = operator.archive(words[1], "--help").stdout
+            for word in words[2:]:
+                assert not word.startswith("--") or word in usage, words
+
+
+@pytest.mark.parametrize("document", DOCS)
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text("utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{document}: {target}"
+
+
+def test_every_environment_variable_is_in_the_readme() -> None:
+    sources = "".join(
+        path.read_text("utf-8")
+        for package in ("crawler", "storage")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name in set(re.findall(r"GONGKAI_[A-Z_]+", sources)):
+        assert name in readme, name
