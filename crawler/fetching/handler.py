@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from http import HTTPStatus
 from time import monotonic
-from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Headers, Response
+from scrapy.exceptions import IgnoreRequest, ResponseDataLossError
+from scrapy.http import Response
+from scrapy.utils._download_handlers import wrap_twisted_exceptions
+from scrapy.utils.defer import maybe_deferred_to_future
 
 from crawler.fetching import outcomes
 from crawler.fetching.patience import Patience
 from crawler.fetching.run import Run
+from crawler.fetching.wire import RecordingAgent, RecordingFactory, Wire
 from storage.captures import Attempt, Exchange
 from storage.errors import StorageError
 
@@ -30,6 +31,7 @@ class RecordingHandler(HTTP11DownloadHandler):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
+        self._pool._factory = RecordingFactory
         # Twisted would ask again by itself when a kept connection drops, behind our back.
         self._pool.retryAutomatically = False
         self._patience = Patience()
@@ -38,24 +40,41 @@ class RecordingHandler(HTTP11DownloadHandler):
         run = self._crawler.get_extension(Run)
         assert run is not None, "only portal spiders are crawled"
         await self._wait(request, run)
+        request.meta.pop("wire", None)  # a retry carries the meta of the try before
         started_at = datetime.now(UTC)
         try:
-            response = await super().download_request(request)
+            response = await self._fetch(request)
         except Exception as error:
             word = outcomes.of_error(error)
             attempt = run.attempt(request, started_at, word, error=str(error))
             await self._keep(run, request, attempt, None)
             raise
+        whole = "dataloss" not in response.flags
         attempt = run.attempt(
             request,
             started_at,
-            outcomes.of_status(response.status),
+            outcomes.of_status(response.status) if whole else outcomes.TRUNCATED,
             status=response.status,
             size=len(response.body),
         )
         await self._keep(run, request, attempt, _exchange(request, response))
         self._patience.listen(request, response)
+        if not whole:
+            raise ResponseDataLossError(f"{request.url} ended before its end")
         return response
+
+    async def _fetch(self, request: Request) -> Response:
+        agent = RecordingAgent(
+            contextFactory=self._contextFactory,
+            bindAddress=self._bind_address,
+            pool=self._pool,
+            maxsize=self._default_maxsize,
+            warnsize=self._default_warnsize,
+            fail_on_dataloss=False,  # what came of a broken answer is kept; see above
+            crawler=self._crawler,
+        )
+        with wrap_twisted_exceptions():
+            return await maybe_deferred_to_future(agent.download_request(request))
 
     async def _keep(
         self, run: Run, request: Request, attempt: Attempt, exchange: Exchange | None
@@ -82,39 +101,20 @@ class RecordingHandler(HTTP11DownloadHandler):
 
 
 def _exchange(request: Request, response: Response) -> Exchange:
-    """The heads as far as Scrapy knows them: it keeps neither case, order nor reason phrase."""
-    parts = urlsplit(request.url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request_headers = Headers(request.headers)
-    request_headers.setdefault("Host", parts.netloc)
-    request_headers.pop("Proxy-Authorization", None)
-    protocol = response.protocol or "HTTP/1.1"
+    wire: Wire = request.meta["wire"]
     return Exchange(
         url=request.url,
-        request_head=f"{request.method} {target} HTTP/1.1\r\n".encode() + _block(request_headers),
+        request_head=wire.request_head,
         request_body=request.body,
-        response_head=_status_line(protocol, response.status) + _block(response.headers),
+        response_head=wire.response_head,
         body=response.body,
         status=response.status,
         content_type=_text(response.headers.get("Content-Type")),
         # Through a proxy the address is the proxy's, which proves nothing about the portal.
         ip=None if request.meta.get("proxy") else str(response.ip_address or "") or None,
-        protocol=protocol,
-        reconstructed=True,
+        protocol=(response.protocol or "").lower(),
+        reconstructed=False,
     )
-
-
-def _status_line(protocol: str, status: int) -> bytes:
-    known = status in HTTPStatus._value2member_map_
-    phrase = HTTPStatus(status).phrase if known else ""
-    return f"{protocol} {status} {phrase}\r\n".encode()
-
-
-def _block(headers: Headers) -> bytes:
-    lines = [
-        bytes(name) + b": " + bytes(value) for name, values in headers.items() for value in values
-    ]
-    return b"\r\n".join([*lines, b"", b""])
 
 
 def _text(value: bytes | None) -> str | None:

@@ -21,6 +21,7 @@ HTTP_ERROR = "http_error"
 ROBOTS_REFUSED = "robots_refused"
 OUT_OF_SCOPE = "out_of_scope"
 RETRY_LATER = "retry_later"
+TRUNCATED = "truncated"
 FAILED = "failed"
 
 _BY_ERROR: dict[type[Exception], str] = {
@@ -28,7 +29,7 @@ _BY_ERROR: dict[type[Exception], str] = {
     DownloadConnectionRefusedError: "refused",
     DownloadTimeoutError: "timeout",
     DownloadCancelledError: "too_large",
-    ResponseDataLossError: "truncated",
+    ResponseDataLossError: TRUNCATED,
     UnsupportedURLSchemeError: OUT_OF_SCOPE,
     ConnectionLost: "reset",
     ConnectionDone: "reset",
