@@ -7,6 +7,8 @@ world with five edited reports and one replaced file.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,7 +22,7 @@ from warcio.checker import Checker
 from storage.captures import payload
 from storage.database import make_engine
 from storage.settings import Settings
-from tests.crawling import Operator
+from tests.crawling import ROOT, Operator
 from tests.replica import Entry, Replica, World
 from tests.replica.judge import Verdict, judge
 
@@ -186,6 +188,23 @@ def test_coverage_has_a_state_for_every_organ_and_year(crawled: Crawled) -> None
     governments = {e.organ for e in crawled.world.expected() if e.year == 2008}
     for organ in governments:
         assert {year for name, year in states if name == organ} >= set(range(2008, 2026))
+
+
+def test_the_readme_shows_what_the_demo_finds(crawled: Crawled) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = re.search(r"(\d+) reports, (\d+) cells \((.*)\)", readme)
+    assert shown is not None
+    states = Counter(c["state"] for r in crawled.reports.values() for c in r["cells"])
+    assert int(shown[1]) == len(crawled.reports)
+    assert int(shown[2]) == states.total()
+    assert shown[3] == ", ".join(f"{number} {state}" for state, number in states.most_common())
+
+
+def test_the_sql_of_the_readme_answers(crawled: Crawled) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r'sqlite3 \S+ "(SELECT .*)"', readme)
+    rows = crawled.query(shown)
+    assert ("乌鲁木齐市天山区人民政府", 2019, 6) in [tuple(row) for row in rows]
 
 
 # --- the evidence ---------------------------------------------------------------------------------
