@@ -9,6 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from crawler.fetching import outcomes
+from storage.queries.coverage import Field
+from storage.queries.findings import OpenFinding
+from storage.queries.history import Capture, Version
+from storage.queries.report import Attachment, Cell, Finding, Report
+from storage.queries.runs import Run
+from storage.schema import metadata
 from tests.crawling import ROOT, Operator
 
 READMES = ("README.md", "README.zh.md")
@@ -74,3 +81,28 @@ def test_every_environment_variable_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     for name in set(re.findall(r"GONGKAI_[A-Z_]+", sources)):
         assert name in readme, name
+
+
+def test_every_table_and_column_of_the_archive_is_explained() -> None:
+    text = (ROOT / "docs" / "database.md").read_text("utf-8").partition("## What")[0]
+    explained = dict(re.findall(r"^\| `(\w+)` \| (.*)$", text, re.MULTILINE))
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if column.name != "id":
+                assert f"`{column.name}`" in explained[table.name], f"{table.name}.{column.name}"
+
+
+def test_the_shapes_of_the_answers_are_as_documented() -> None:
+    text = (ROOT / "docs" / "database.md").read_text("utf-8")
+    for shape in (Field, Report, Attachment, Cell, Finding, Version, Capture, OpenFinding, Run):
+        assert "{" + ", ".join(shape.__annotations__) + "}" in text, shape
+
+
+def test_every_outcome_is_documented() -> None:
+    text = (ROOT / "docs" / "database.md").read_text("utf-8")
+    named = [value for name, value in vars(outcomes).items() if name.isupper()]
+    words = {value for value in named if isinstance(value, str)}
+    words |= {outcomes.of_error(error("")) for error in outcomes.DOWNLOAD_ERRORS}
+    assert len(words) > 12
+    for word in words:
+        assert f"`{word}`" in text, word
