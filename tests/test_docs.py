@@ -106,3 +106,17 @@ def test_every_outcome_is_documented() -> None:
     assert len(words) > 12
     for word in words:
         assert f"`{word}`" in text, word
+
+
+def test_every_finding_of_the_readers_is_documented() -> None:
+    sources = "".join(
+        path.read_text("utf-8")
+        for folder in ("crawler/forms", "crawler/pipelines")
+        for path in (ROOT / folder).glob("*.py")
+    )
+    rules = set(re.findall(r'(?:say|Finding|messages\.append)\(\s*\(?"([a-z_]+)"', sources))
+    rules |= set(re.findall(r'rule = "([a-z_]+)" if .* else "([a-z_]+)"', sources)[0])
+    assert len(rules) > 12
+    text = (ROOT / "docs" / "forms.md").read_text("utf-8")
+    for rule in rules:
+        assert f"`{rule}`" in text, rule
