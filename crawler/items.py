@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from scrapy.exceptions import IgnoreRequest
+
 from crawler.cms.base import Article
 from crawler.portals.titles import Identity
 
-Purpose = Literal["entry", "channel", "seed", "listing", "report", "attachment"]
+# `page` is a further page of a listing.
+Purpose = Literal["entry", "channel", "seed", "listing", "page", "report", "attachment"]
+
+
+class Refused(IgnoreRequest):
+    """Raised in place of a request that a rule of ours forbids; its attempt has a row."""
 
 
 @dataclass(frozen=True, slots=True)

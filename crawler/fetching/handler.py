@@ -13,7 +13,7 @@ from time import monotonic
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest, ResponseDataLossError
+from scrapy.exceptions import ResponseDataLossError
 from scrapy.http import Response
 from scrapy.utils._download_handlers import wrap_twisted_exceptions
 from scrapy.utils.defer import maybe_deferred_to_future
@@ -22,6 +22,7 @@ from crawler.fetching import outcomes
 from crawler.fetching.patience import Patience
 from crawler.fetching.run import Run
 from crawler.fetching.wire import RecordingAgent, RecordingFactory, Wire
+from crawler.items import Refused
 from storage.captures import Attempt, Exchange
 from storage.errors import StorageError
 
@@ -94,7 +95,7 @@ class RecordingHandler(HTTP11DownloadHandler):
         if seconds > Patience.LONGEST:
             run.refuse(request, outcomes.RETRY_LATER, f"asked to come back in {seconds:.0f} s")
             run.incomplete("told to come back later")
-            raise IgnoreRequest("told to come back later")
+            raise Refused("told to come back later")
         await asyncio.sleep(seconds)
         slot = self._crawler.engine.downloader.slots[request.meta["download_slot"]]
         slot.lastseen = monotonic()

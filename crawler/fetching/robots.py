@@ -22,6 +22,7 @@ from scrapy.utils.misc import build_from_crawler
 from crawler.fetching import outcomes
 from crawler.fetching.pace import Pace
 from crawler.fetching.run import Run
+from crawler.items import Refused
 
 _CLOSED = b"User-agent: *\nDisallow: /\n"
 _OPEN = b""
@@ -46,9 +47,9 @@ class RobotsMiddleware(RobotsTxtMiddleware):
     def process_request_2(self, rp: RobotParser | None, request: Request) -> None:
         try:
             super().process_request_2(rp, request)
-        except IgnoreRequest:
+        except IgnoreRequest as error:
             self._run().refuse(request, outcomes.ROBOTS_REFUSED, "robots.txt disallows it")
-            raise
+            raise Refused(str(error)) from error
 
     async def _fetch(self, scheme: str, netloc: str) -> RobotParser:
         request = Request(

@@ -33,6 +33,7 @@ class Run:
 
     def __init__(self, crawler: Crawler, spider: PortalSpider) -> None:
         self.crawler = crawler
+        self.spider = spider
         self.stats = crawler.stats
         self.state, self.reason = "running", ""
         self._closing: asyncio.Future[None] | None = None
@@ -137,6 +138,8 @@ class Run:
         self.incomplete("item error")
 
     def _closed(self, reason: str) -> None:
+        for key in self.spider.silent():
+            self.incomplete(f"{key} showed no report")
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
         self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"

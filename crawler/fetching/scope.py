@@ -6,12 +6,12 @@ from typing import Self
 
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
 from scrapy.utils.httpobj import urlparse_cached
 
 from crawler.fetching import outcomes
 from crawler.fetching.pace import Pace
 from crawler.fetching.run import Run
+from crawler.items import Refused
 from crawler.spiders.walk import PortalSpider
 
 
@@ -33,7 +33,7 @@ class ScopeMiddleware:
         portal = spider.registry.by_host.get(urlparse_cached(request).netloc)
         if portal is None:
             run.refuse(request, outcomes.OUT_OF_SCOPE, "its host is in no portal's file")
-            raise IgnoreRequest(f"{request.url}: no portal has this host")
+            raise Refused(f"{request.url}: no portal has this host")
         request.meta["portal"] = portal.key
         # One slot a portal: its alias hosts are one server, and share one delay.
         request.meta["download_slot"] = portal.key

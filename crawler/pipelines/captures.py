@@ -70,6 +70,7 @@ class CapturePipeline(ArchivePipeline):
     def _not_a_report(self, page: ReportPage) -> None:
         """Neither its title nor its content is a report's: kept as a capture, and nothing more."""
         if is_report(page.listed_as):
+            self.run.incomplete("a report's page shows none")
             self._unreachable(
                 Unreachable(
                     page.sight.portal,

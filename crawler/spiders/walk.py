@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scrapy import Request, Spider
-from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response, TextResponse
 from scrapy.settings import BaseSettings
 from scrapy.spidermiddlewares.httperror import HttpError
@@ -23,13 +22,14 @@ from twisted.python.failure import Failure
 
 from crawler.cms import cms_by_key, parse_page, recognise
 from crawler.cms.base import Article, Cms, Link, Page
-from crawler.items import Attachment, Purpose, ReportPage, Sight, Unreachable, Visit
+from crawler.items import Attachment, Purpose, Refused, ReportPage, Sight, Unreachable, Visit
 from crawler.portals import Portal, Registry, load
 from crawler.portals.titles import identify, is_annual, is_report, known, leads_on, rules
 
 Found = ReportPage | Attachment | Unreachable | Request
 
 _GONE = frozenset({404, 410})  # definite answers: the run is complete without these pages
+_NEEDED = frozenset({"entry", "channel", "page"})  # without these, more may be missing
 _TOLD = frozenset({"report", "seed"})  # purposes of pages that somebody calls a report
 _REPORT, _SEED, _LISTING = 30, 20, 10  # priorities: what is known goes before what is looked for
 
@@ -61,6 +61,7 @@ class PortalSpider(Spider):
         super().__init__(**kwargs)
         self.portals = self.chosen(portals)
         self._pages: Counter[str] = Counter()
+        self._reports: Counter[str] = Counter()
 
     @classmethod
     def chosen(cls, portals: str = "") -> tuple[Portal, ...]:
@@ -69,6 +70,10 @@ class PortalSpider(Spider):
         if keys:
             return cls.registry.select(keys)
         return tuple(portal for portal in cls.registry if cls.choose(portal))
+
+    def silent(self) -> tuple[str, ...]:
+        """Keys of the portals that have shown no report at all: never a quiet day."""
+        return tuple(portal.key for portal in self.portals if not self._reports[portal.key])
 
     async def start(self) -> AsyncIterator[Any]:
         for portal in self.portals:
@@ -98,11 +103,12 @@ class PortalSpider(Spider):
         article = cms.article(page)
         if article is not None and self._is_report(visit, article):
             report = self._report(response, visit, portal, article)
+            self._reports[portal.key] += 1
             yield report
             yield from self._attachments(visit, report)
         elif visit.purpose in _TOLD:
             yield from self._unreachable(response.url, visit, "no_article")
-        else:
+        if visit.purpose not in _TOLD and not cms.is_article(response.url):
             yield from self._explore(visit, portal, page, cms)
 
     def _is_report(self, visit: Visit, article: Article) -> bool:
@@ -154,7 +160,7 @@ class PortalSpider(Spider):
                 if is_report(link.text, annual):
                     yield from self._report_request(visit, portal, link, cms)
             for url in listing.pages:
-                yield from self._follow(portal, url, replace(visit, purpose="listing"), _LISTING)
+                yield from self._follow(portal, url, replace(visit, purpose="page"), _LISTING)
         for link in cms.links(page):
             if is_report(link.text):
                 yield from self._report_request(visit, portal, link, cms)
@@ -205,15 +211,23 @@ class PortalSpider(Spider):
             # The canonical host does not answer: the alias the link named may.
             yield self._request(original, visit, request.priority)
             return
-        if status not in _GONE and not isinstance(failure.value, IgnoreRequest):
+        refused = isinstance(failure.value, Refused)
+        if not refused and (status not in _GONE or visit.purpose in _NEEDED):
             self._incomplete(f"{visit.purpose} not answered")
         if visit.purpose in _TOLD:
             word = f"http_{status}" if status else type(failure.value).__name__
-            yield from self._unreachable(request.url, visit, word)
+            yield from self._unreachable(request.url, visit, word, told=True)
 
-    def _unreachable(self, url: str, visit: Visit, outcome: str) -> Iterator[Unreachable]:
-        """Only what is surely a report: a bare title in an annual channel may be something else."""
+    def _unreachable(
+        self, url: str, visit: Visit, outcome: str, told: bool = False
+    ) -> Iterator[Unreachable]:
+        """Only what is surely a report: a bare title in an annual channel may be something else.
+
+        A page that came and shows no report makes the run incomplete, unless that was `told`.
+        """
         sure = visit.purpose == "seed" or is_report(visit.title)
+        if sure and not told:
+            self._incomplete("a report's page shows none")
         if sure and visit.identity is not None and visit.identity.year is not None:
             yield Unreachable(visit.portal, url, visit.identity, visit.title, outcome, _now())
 
