@@ -39,6 +39,7 @@ class Sight:
     url: str
     capture_id: int
     at: datetime
+    redirected: tuple[str, ...] = ()  # addresses that led here by redirect, first asked first
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,3 +224,27 @@ def test_a_page_called_a_report_that_shows_none_is_told(tmp_path: Path, database
     assert "a report's page shows none" in done.stderr
     (field,) = [field for field in operator.ask("coverage") if field["year"] == 2021]
     assert field["state"] == "unreachable"
+
+
+def test_an_address_that_redirects_to_a_report_is_its_alias(
+    tmp_path: Path, database_url: str
+) -> None:
+    title = "水磨沟区人民政府2021年政府信息公开工作年度报告"
+    article = f'<h1 id="title">{title}</h1><div id="text"><p>一、总体情况</p><p>无</p></div>'
+
+    def answer(host: str, target: str) -> Answer:
+        if target == "/robots.txt":
+            return GONE
+        if target == "/":
+            return page(("/old/old/1.htm", title))
+        if target == "/old/old/1.htm":
+            return Answer(b"", 301, {"Location": "/nb/nb/1.htm"})
+        return Answer(f"<html><body>{article}</body></html>".encode(),
+                      headers={"Content-Type": "text/html; charset=utf-8"})  # fmt: skip
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url)
+        operator.crawl("urumqi_districts", portals="shuimogou")
+    report = operator.ask("report", "shuimogou", "2021")
+    paths = {url.removeprefix(f"http://{HOST}") for url in report["urls"]}
+    assert paths == {"/old/old/1.htm", "/nb/nb/1.htm"}

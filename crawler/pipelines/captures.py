@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scrapy.exceptions import DropItem
+from sqlalchemy import Connection
 
 from crawler.documents import html
 from crawler.documents.canonical import RULE, digest
@@ -63,9 +64,18 @@ class CapturePipeline(ArchivePipeline):
             media="html",
             seen_at=page.sight.at,
         )
-        version = self.commit(lambda connection: observe(connection, observation))
+        version = self.commit(lambda connection: self._observe(connection, page, observation))
         self.stats.inc_value("reports/new version" if version.new else "reports/unchanged")
         return Observed(page, document, version, reading)
+
+    def _observe(
+        self, connection: Connection, page: ReportPage, observation: Observation
+    ) -> VersionRef:
+        """The page where it stands, and the addresses that redirect to it, as its aliases."""
+        title, at = page.article.title, page.sight.at
+        for url in page.sight.redirected:
+            sight(connection, observation.key, url, title, at, "redirect")
+        return observe(connection, observation)
 
     def _not_a_report(self, page: ReportPage) -> None:
         """Neither its title nor its content is a report's: kept as a capture, and nothing more."""

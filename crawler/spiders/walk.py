@@ -236,7 +236,8 @@ class PortalSpider(Spider):
 
 
 def _sight(response: Response, visit: Visit) -> Sight:
-    return Sight(visit.portal, response.url, response.meta["capture_id"], _now())
+    led = tuple(response.meta.get("redirect_urls", ()))
+    return Sight(visit.portal, response.url, response.meta["capture_id"], _now(), led)
 
 
 def _now() -> datetime:
