@@ -5,7 +5,8 @@ GongkaiError
 │   ├── RegistryError      a portal's file is wrong: names file and key
 │   ├── ContactError       a live crawl without someone to write to
 │   ├── PaceError          GONGKAI_PACE where it is not allowed
-│   └── ReplicaError       a rehearsal whose replica does not answer
+│   ├── ReplicaError       a rehearsal whose replica does not answer
+│   └── BusyError          another process is crawling the same portal
 └── SourceError            a file given to `scrapy read` cannot be opened or is of no known kind
 """
 
@@ -34,6 +35,10 @@ class PaceError(ConfigurationError):
 
 class ReplicaError(ConfigurationError):
     """Raised when a rehearsal's proxy does not answer."""
+
+
+class BusyError(ConfigurationError):
+    """Raised when another process is crawling one of the portals."""
 
 
 class SourceError(GongkaiError):

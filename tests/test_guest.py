@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.crawling import Operator
+from tests.crawling import BIN, ROOT, Operator
 from tests.scripted import GONE, Answer, Scripted, page, scripted
 
 HOST = "www.xjsmgq.gov.cn"
@@ -248,3 +249,35 @@ def test_an_address_that_redirects_to_a_report_is_its_alias(
     report = operator.ask("report", "shuimogou", "2021")
     paths = {url.removeprefix(f"http://{HOST}") for url in report["urls"]}
     assert paths == {"/old/old/1.htm", "/nb/nb/1.htm"}
+
+
+def test_a_portal_is_crawled_by_one_process_at_a_time_and_a_dead_one_frees_it(
+    tmp_path: Path, database_url: str
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def answer(host: str, target: str) -> Answer:
+        asked.set()
+        released.wait(30)
+        return GONE
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url)
+        first = subprocess.Popen(
+            [BIN / "scrapy", "crawl", "urumqi_districts", "-a", "portals=shuimogou"],
+            cwd=ROOT,
+            env=operator.environment(),
+            stderr=subprocess.DEVNULL,
+        )
+        assert asked.wait(30)
+        second = operator.crawl("urumqi_districts", portals="midong,shuimogou")
+        first.kill()
+        first.wait()
+        released.set()
+        third = operator.crawl("urumqi_districts", portals="shuimogou")
+    assert second.returncode == 2
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert "shuimogou is being crawled" in second.stderr
+    assert third.returncode == 1
+    assert "entry not answered" in third.stderr
+    assert [run["state"] for run in operator.ask("runs")] == ["incomplete", "running"]

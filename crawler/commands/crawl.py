@@ -13,6 +13,7 @@ from scrapy.commands.crawl import Command as CrawlCommand
 from scrapy.crawler import Crawler
 
 from crawler.errors import ConfigurationError, GongkaiError
+from crawler.fetching.lock import PortalLocks
 from crawler.fetching.pace import check_start
 from crawler.fetching.run import Run
 from crawler.spiders.walk import PortalSpider
@@ -45,7 +46,10 @@ class Command(CrawlCommand):
             raise ConfigurationError(f"{args[0]} crawls no portals: derive it from PortalSpider")
         portals = crawler.spidercls.chosen(opts.spargs.get("portals", ""))
         check_start(crawler.settings["PACE"], portals, datetime.now(UTC))
-        open_for_writing(Settings()).dispose()
+        settings = Settings()
+        open_for_writing(settings).dispose()
+        # Only asked here: the run itself takes them, and holds them to its end.
+        PortalLocks(settings.home / "locks", [portal.key for portal in portals]).release()
         return crawler
 
     def _say(self, crawler: Crawler) -> None:

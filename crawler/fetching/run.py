@@ -14,6 +14,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import overridden_settings
 
+from crawler.fetching.lock import PortalLocks
 from crawler.fetching.pace import check_start
 from crawler.items import Visit
 from crawler.portals import Portal
@@ -39,6 +40,8 @@ class Run:
         self._closing: asyncio.Future[None] | None = None
         settings = Settings()
         self.engine = open_for_writing(settings)
+        keys = [portal.key for portal in spider.portals]
+        self._locks = PortalLocks(settings.home / "locks", keys)
         contact = str(crawler.settings["PACE"].contact)
         digest = _configuration_digest(crawler, spider.portals)
         software = f"gongkai/{version('gongkai')}"
@@ -150,6 +153,7 @@ class Run:
         finally:
             end_run(self.engine, self.id, self.state, self.reason, tally)
             self.engine.dispose()
+            self._locks.release()
 
 
 def _portal_record(portal: Portal) -> PortalRecord:
