@@ -30,6 +30,7 @@ DOWNLOAD_DELAY_JITTER = 0  # Scrapy: 0.5, which turns 3 s into gaps down to 1.5 
 DOWNLOAD_TIMEOUT = 60  # Scrapy: 180. A slot is held that long.
 RETRY_TIMES = 2  # Scrapy: 2. What fails three times waits for the next run.
 REDIRECT_MAX_TIMES = 5  # Scrapy: 20
+METAREFRESH_MAXDELAY = 5  # Scrapy: 100. A page that reloads itself after a minute is that page.
 COOKIES_ENABLED = False  # Scrapy: True. No portal needs them, and its filter loads a list online.
 
 # --- what comes in ----------------------------------------------------------------------------
@@ -48,6 +49,10 @@ DOWNLOAD_VERIFY_CERTIFICATES = not PACE.rehearsal
 
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+    "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
+    "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": None,
+    "crawler.fetching.redirects.MetaRefreshes": 580,  # in the places of Scrapy's own
+    "crawler.fetching.redirects.Redirects": 600,
     "crawler.fetching.scope.ScopeMiddleware": 50,
     "crawler.fetching.robots.RobotsMiddleware": 100,
     # After (on the way in) decompression at 590: it sees the bytes as text.

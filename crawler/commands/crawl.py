@@ -44,6 +44,8 @@ class Command(CrawlCommand):
         crawler = self._create_crawler(args[0])
         if not issubclass(crawler.spidercls, PortalSpider):
             raise ConfigurationError(f"{args[0]} crawls no portals: derive it from PortalSpider")
+        if unknown := sorted(set(opts.spargs) - {"portals"}):
+            raise ConfigurationError(f"no argument {unknown[0]!r}: the only one is -a portals=KEY")
         portals = crawler.spidercls.chosen(opts.spargs.get("portals", ""))
         check_start(crawler.settings["PACE"], portals, datetime.now(UTC))
         settings = Settings()

@@ -13,7 +13,7 @@ from time import monotonic
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
-from scrapy.exceptions import ResponseDataLossError
+from scrapy.exceptions import IgnoreRequest, ResponseDataLossError
 from scrapy.http import Response
 from scrapy.utils._download_handlers import wrap_twisted_exceptions
 from scrapy.utils.defer import maybe_deferred_to_future
@@ -22,7 +22,6 @@ from crawler.fetching import outcomes
 from crawler.fetching.patience import Patience
 from crawler.fetching.run import Run
 from crawler.fetching.wire import RecordingAgent, RecordingFactory, Wire
-from crawler.items import Refused
 from storage.captures import Attempt, Exchange
 from storage.errors import StorageError
 
@@ -90,13 +89,18 @@ class RecordingHandler(HTTP11DownloadHandler):
     async def _wait(self, request: Request, run: Run) -> None:
         """Keep to Retry-After. The slot is held meanwhile, so nobody else of this portal goes."""
         seconds = self._patience.seconds(request)
+        if run.leaving:
+            raise IgnoreRequest("the crawl is leaving")
         if seconds <= 0:
             return
         if seconds > Patience.LONGEST:
             run.refuse(request, outcomes.RETRY_LATER, f"asked to come back in {seconds:.0f} s")
             run.incomplete("told to come back later")
-            raise Refused("told to come back later")
-        await asyncio.sleep(seconds)
+            raise IgnoreRequest("told to come back later")
+        while not run.leaving and (left := self._patience.seconds(request)) > 0:
+            await asyncio.sleep(min(left, 0.5))  # short naps: who is told to stop stops
+        if run.leaving:
+            raise IgnoreRequest("the crawl is leaving")
         slot = self._crawler.engine.downloader.slots[request.meta["download_slot"]]
         slot.lastseen = monotonic()
 

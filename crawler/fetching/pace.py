@@ -43,6 +43,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Pace:
     if rehearsal:
         contact = contact or "rehearsal@localhost"
     factor, problem = _factor(environ.get("GONGKAI_PACE", ""), rehearsal)
+    if proxy and "://" not in proxy:
+        problem = f"HTTP_PROXY={proxy!r} has no scheme: write http://{proxy}"
     return Pace(factor, proxy, rehearsal, contact, problem)
 
 

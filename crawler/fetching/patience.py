@@ -1,4 +1,4 @@
-"""Retry-After, which Scrapy never reads: per host, kept whatever the pace."""
+"""Retry-After, which Scrapy never reads: per portal, kept whatever the pace."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from time import monotonic
 
 from scrapy import Request
 from scrapy.http import Response
-from scrapy.utils.httpobj import urlparse_cached
 
 
 class Patience:
-    """Until when each host asked to be left alone."""
+    """Until when each portal asked to be left alone."""
 
     LONGEST = 3600.0  # seconds; who asks for longer is asked again in the next run
 
@@ -21,13 +20,14 @@ class Patience:
 
     def seconds(self, request: Request) -> float:
         """How long this request has to wait; 0 or less when it may go."""
-        return self._until.get(urlparse_cached(request).netloc, 0.0) - monotonic()
+        return self._until.get(request.meta["download_slot"], 0.0) - monotonic()
 
     def listen(self, request: Request, response: Response) -> None:
         """Remember what the answer asks for (RFC 9110: 503, 429 and redirects may)."""
         seconds = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
         if seconds > 0:
-            self._until[urlparse_cached(request).netloc] = monotonic() + seconds
+            slot = request.meta["download_slot"]
+            self._until[slot] = max(self._until.get(slot, 0.0), monotonic() + seconds)
 
 
 def retry_after(value: bytes | None, now: datetime) -> float:
@@ -43,7 +43,7 @@ def retry_after(value: bytes | None, now: datetime) -> float:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

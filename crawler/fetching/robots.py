@@ -21,6 +21,7 @@ from scrapy.utils.misc import build_from_crawler
 
 from crawler.fetching import outcomes
 from crawler.fetching.pace import Pace
+from crawler.fetching.patience import Patience
 from crawler.fetching.run import Run
 from crawler.items import Refused
 
@@ -39,10 +40,11 @@ class RobotsMiddleware(RobotsTxtMiddleware):
 
     async def robot_parser(self, request: Request) -> RobotParser:
         url = urlparse_cached(request)
-        async with self._locks[url.netloc]:
-            if url.netloc not in self._rules:
-                self._rules[url.netloc] = await self._fetch(url.scheme, url.netloc)
-        return self._rules[url.netloc]
+        origin = f"{url.scheme}://{url.netloc}"
+        async with self._locks[origin]:
+            if origin not in self._rules:
+                self._rules[origin] = await self._fetch(origin)
+        return self._rules[origin]
 
     def process_request_2(self, rp: RobotParser | None, request: Request) -> None:
         try:
@@ -51,33 +53,35 @@ class RobotsMiddleware(RobotsTxtMiddleware):
             self._run().refuse(request, outcomes.ROBOTS_REFUSED, "robots.txt disallows it")
             raise Refused(str(error)) from error
 
-    async def _fetch(self, scheme: str, netloc: str) -> RobotParser:
+    async def _fetch(self, origin: str) -> RobotParser:
         request = Request(
-            f"{scheme}://{netloc}/robots.txt",
+            f"{origin}/robots.txt",
             priority=self.DOWNLOAD_PRIORITY,
             meta={"dont_obey_robotstxt": True},
         )
         try:
             response = await self.crawler.engine.download_async(request)
-        except IgnoreRequest:
-            return self._parser(_CLOSED)
-        except outcomes.DOWNLOAD_ERRORS:
-            self._run().incomplete(f"robots.txt of {netloc} could not be had")
-            return self._parser(_CLOSED)
-        return self._read(netloc, request, response)
+        except (IgnoreRequest, *outcomes.DOWNLOAD_ERRORS):
+            return self._closed(f"robots.txt of {origin} could not be had")
+        # 429 is no answer either: whoever is too busy to say is too busy for us.
+        if response.status >= 500 or response.status == 429:
+            return self._closed(f"robots.txt of {origin} answered {response.status}")
+        return self._read(origin, request, response)
 
-    def _read(self, netloc: str, request: Request, response: Response) -> RobotParser:
-        if response.status >= 500:
-            self._run().incomplete(f"robots.txt of {netloc} answered {response.status}")
-            return self._parser(_CLOSED)
+    def _read(self, origin: str, request: Request, response: Response) -> RobotParser:
         parser = self._parser(response.body if response.status < 300 else _OPEN)
-        self._keep_crawl_delay(request, parser)
+        asked = parser.crawl_delay(str(self._robotstxt_useragent)) or 0.0
+        if asked > Patience.LONGEST:
+            return self._closed(f"robots.txt of {origin} asks for a delay of {asked:.0f} s")
+        if asked > 0:
+            self._keep_crawl_delay(request, asked)
         return parser
 
-    def _keep_crawl_delay(self, request: Request, parser: RobotParser) -> None:
-        asked = parser.crawl_delay(str(self._robotstxt_useragent))
-        if asked is None:
-            return
+    def _closed(self, reason: str) -> RobotParser:
+        self._run().incomplete(reason)
+        return self._parser(_CLOSED)
+
+    def _keep_crawl_delay(self, request: Request, asked: float) -> None:
         downloader, slot = self.crawler.engine.downloader, request.meta["download_slot"]
         delay = max(self._pace.seconds(asked), downloader.slots[slot].delay)
         downloader.slots[slot].delay = delay

@@ -79,6 +79,20 @@ class Run:
         crawler.signals.connect(run._item_error, signal=signals.item_error)
         return run
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the crawl was told to stop: nothing more is asked for then."""
+        return self._closing is not None or not self.crawler.crawling
+
+    def leave(self, reason: str) -> None:
+        """Stop the crawl.
+
+        Not awaited: closing waits for the downloads under way, and one of them may be calling.
+        """
+        if self._closing is None:
+            closing = self.crawler.engine.close_spider_async(reason=reason)
+            self._closing = asyncio.ensure_future(closing)
+
     def keep(self, request: Request, attempt: Attempt, exchange: Exchange | None) -> None:
         """Make the attempt durable, and tell the request which capture holds its answer."""
         ref = self.recorder.record(attempt, exchange)
@@ -89,7 +103,12 @@ class Run:
 
     def refuse(self, request: Request, outcome: str, error: str = "") -> None:
         """Leave a row for a request that was never sent."""
-        self.keep(request, self.attempt(request, datetime.now(UTC), outcome, error=error), None)
+        attempt = self.attempt(request, datetime.now(UTC), outcome, error=error)
+        try:
+            self.keep(request, attempt, None)
+        except StorageError as failure:
+            self.abandon(failure)
+            raise
 
     def attempt(
         self,
@@ -124,15 +143,11 @@ class Run:
         self.stats.inc_value(f"incomplete/{reason}")
 
     def abandon(self, error: StorageError) -> None:
-        """Stop the crawl: what cannot be kept must not be asked for.
-
-        Not awaited: closing waits for the downloads under way, and a download is what calls this.
-        """
+        """Stop the crawl: what cannot be kept must not be asked for."""
         if self._closing is None:
             logger.critical("%s", error)
             self.incomplete("archive cannot be written")
-            closing = self.crawler.engine.close_spider_async(reason="archive cannot be written")
-            self._closing = asyncio.ensure_future(closing)
+            self.leave("archive cannot be written")
 
     def _spider_error(self) -> None:
         self.incomplete("spider error")
@@ -146,12 +161,13 @@ class Run:
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
         self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
-        self.state = "complete" if self.reason == "finished" else "incomplete"
+        state = "complete" if self.reason == "finished" else "incomplete"
         tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
         try:
             self.recorder.close()
         finally:
-            end_run(self.engine, self.id, self.state, self.reason, tally)
+            end_run(self.engine, self.id, state, self.reason, tally)
+            self.state = state
             self.engine.dispose()
             self._locks.release()
 

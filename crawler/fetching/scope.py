@@ -6,12 +6,12 @@ from typing import Self
 
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.utils.httpobj import urlparse_cached
+from scrapy.exceptions import IgnoreRequest
 
 from crawler.fetching import outcomes
 from crawler.fetching.pace import Pace
 from crawler.fetching.run import Run
-from crawler.items import Refused
+from crawler.portals import host_of
 from crawler.spiders.walk import PortalSpider
 
 
@@ -30,10 +30,10 @@ class ScopeMiddleware:
         spider, run = self._crawler.spider, self._crawler.get_extension(Run)
         assert isinstance(spider, PortalSpider)
         assert run is not None
-        portal = spider.registry.by_host.get(urlparse_cached(request).netloc)
+        portal = spider.registry.by_host.get(host_of(request.url))
         if portal is None:
             run.refuse(request, outcomes.OUT_OF_SCOPE, "its host is in no portal's file")
-            raise Refused(f"{request.url}: no portal has this host")
+            raise IgnoreRequest(f"{request.url}: no portal has this host")
         request.meta["portal"] = portal.key
         # One slot a portal: its alias hosts are one server, and share one delay.
         request.meta["download_slot"] = portal.key

@@ -11,6 +11,7 @@ from scrapy.exceptions import NotConfigured
 from scrapy.utils.asyncio import create_looping_call
 
 from crawler.fetching.pace import in_window
+from crawler.fetching.run import Run
 from crawler.spiders.walk import PortalSpider
 
 
@@ -39,7 +40,9 @@ class Window:
         if self._watch.running:
             self._watch.stop()
 
-    async def _look(self) -> None:
+    def _look(self) -> None:
         now = datetime.now(UTC)
         if not all(in_window(portal, now) for portal in self._portals):
-            await self._crawler.engine.close_spider_async(reason="window closed")
+            run = self._crawler.get_extension(Run)
+            assert run is not None
+            run.leave("window closed")

@@ -259,11 +259,17 @@ class _Reader:
         heads = self._heads(table, line.number)
         if heads is None or not line.values:
             return {}
-        pairs = self._by_order(heads, line) or self._by_position(heads, line)
+        ordered = self._by_order(heads, line)
+        pairs = ordered or list(self._by_position(heads, line))
+        # A value without a column is an extra column's, unless a column of the form lost its head:
+        # then every value of the line may belong one column further on.
+        whole = set(range(len(self._index.slots[table]))) <= set(heads.slots)
+        homeless = any(slot is None and (cell.text.strip() or ordered) for slot, cell, _ in pairs)
+        shifted = homeless and not (ordered and whole)
         spots: dict[int, Spot] = {}
         ordinal = self._grid.ordinal
         for slot, cell, certain in pairs:
-            certain = certain and cell.rowspan == 1
+            certain = certain and cell.rowspan == 1 and not shifted
             if slot is not None:
                 place = (ordinal, cell.row, cell.column)
                 spots[slot] = Spot(cell.text, place, certain)

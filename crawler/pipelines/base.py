@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from crawler.fetching.run import Run
 from storage.database import transact
+from storage.errors import StorageError
 
 T = TypeVar("T")
 
@@ -32,4 +33,8 @@ class ArchivePipeline:
         return run
 
     def commit(self, work: Callable[[Connection], T]) -> T:
-        return transact(self.run.engine, work)
+        try:
+            return transact(self.run.engine, work)
+        except StorageError as error:
+            self.run.abandon(error)
+            raise

@@ -1,5 +1,5 @@
 """The registry: one TOML file a portal; the file stem is the portal's stable key."""
 
-from crawler.portals.registry import Portal, Registry, Seed, load
+from crawler.portals.registry import Portal, Registry, Seed, host_of, load
 
-__all__ = ["Portal", "Registry", "Seed", "load"]
+__all__ = ["Portal", "Registry", "Seed", "host_of", "load"]

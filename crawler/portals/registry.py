@@ -17,6 +17,21 @@ ROOT = Path(__file__).parent
 OrganKind = Literal["city", "district", "county"]
 
 
+def host_of(url: str) -> str:
+    """Host, and the port where it is not the scheme's own.
+
+    >>> host_of("http://www.xjtsq.gov.cn:80/info/"), host_of("http://127.0.0.1:8650/")
+    ('www.xjtsq.gov.cn', '127.0.0.1:8650')
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:  # no number: nobody's host
+        return parts.netloc.lower()
+    own = {"http": 80, "https": 443}.get(parts.scheme)
+    return (parts.hostname or "") + (f":{port}" if port not in {None, own} else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Seed:
     """An address known from evidence: fetched even if no listing leads there."""
@@ -63,9 +78,9 @@ class Portal:
 
     def canonical(self, url: str) -> str:
         """The same address on the home's scheme and host, if its host answers the same site."""
-        parts = urlsplit(url)
-        if parts.netloc not in {self._origin[1], *self.aliases}:
+        if host_of(url) not in {self._origin[1], *self.aliases}:
             return url
+        parts = urlsplit(url)
         return urlunsplit((*self._origin, parts.path or "/", parts.query, ""))
 
 
