@@ -143,3 +143,47 @@ def test_a_year_or_an_organ_leads_on_only_below_a_disclosure_channel() -> None:
 def test_the_channel_decides_not_a_menu_above_it() -> None:
     assert is_annual(("政府信息公开", "年报", "2021年"))
     assert not is_annual(("年报", "政府信息公开指南"))
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "division", "organ", "year"),
+    [
+        ("tianshan", "天山区统计局2021年政府信息公开工作年度报告", "650102", "天山区统计局", 2021),
+        ("tianshan", "天山区档案馆2021年政府信息公开年报", "650102", "天山区档案馆", 2021),
+        ("tianshan", "红十字会2021年政府信息公开年报", "650102", "天山区红十字会", 2021),
+        ("tianshan", "附件1:天山区教育局2021年政府信息公开年报", "650102", "天山区教育局", 2021),
+        ("tianshan", "2021年政府信息公开年报(教育局)", "650102", "天山区教育局", 2021),
+        ("tianshan", "天山区教育局二0二一年政府信息公开年报", "650102", "天山区教育局", 2021),
+        (
+            "tianshan",
+            "乌政办〔2020〕5号天山区教育局2019年信息公开年报",
+            "650102",
+            "天山区教育局",
+            2019,
+        ),
+        ("city", "天山区2021年政府信息公开年报", "650102", "乌鲁木齐市天山区人民政府", 2021),
+        ("city", "乌鲁木齐市天山区教育局2021年信息公开年报", "650102", "天山区教育局", 2021),
+        ("city", "乌鲁木齐县2021年政府信息公开年报", "650121", "乌鲁木齐县人民政府", 2021),
+        ("city", "乌鲁木齐市统计局2021年政府信息公开年报", "650100", "乌鲁木齐市统计局", 2021),
+    ],
+)
+def test_no_report_is_given_to_another_organ(
+    key: str, title: str, division: str, organ: str, year: int
+) -> None:
+    assert is_report(title)
+    identity = identify(portal(key), [title], others=tuple(REGISTRY))
+    assert (identity.division_code, identity.organ, identity.year) == (division, organ, year)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "2021年上半年政务公开工作报告",
+        "2021年政府信息公开工作年度报告更正说明",
+        "2021年政府信息公开工作年度报告编制部署会",
+        "一图读懂2021年政府信息公开工作年度报告",
+        "2021年部门预算信息公开工作报告",
+    ],
+)
+def test_what_only_sounds_like_a_report_is_none(title: str) -> None:
+    assert not is_report(title)

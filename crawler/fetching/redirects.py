@@ -13,12 +13,18 @@ from scrapy.http import Response
 
 
 class Redirects(RedirectMiddleware):
-    def process_response(self, request: Request, response: Response) -> Request | Response:
+    # Without the deprecated `spider`, which Scrapy then does not pass.
+    def process_response(  # type: ignore[override]
+        self, request: Request, response: Response
+    ) -> Request | Response:
         return _unfiltered(super().process_response(request, response))
 
 
 class MetaRefreshes(MetaRefreshMiddleware):
-    def process_response(self, request: Request, response: Response) -> Request | Response:
+    # Without the deprecated `spider`, which Scrapy then does not pass.
+    def process_response(  # type: ignore[override]
+        self, request: Request, response: Response
+    ) -> Request | Response:
         return _unfiltered(super().process_response(request, response))
 
 

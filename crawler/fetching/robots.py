@@ -27,6 +27,7 @@ from crawler.items import Refused
 
 _CLOSED = b"User-agent: *\nDisallow: /\n"
 _OPEN = b""
+_NO_ANSWER: tuple[type[Exception], ...] = (IgnoreRequest, *outcomes.DOWNLOAD_ERRORS)
 
 
 class RobotsMiddleware(RobotsTxtMiddleware):
@@ -61,7 +62,7 @@ class RobotsMiddleware(RobotsTxtMiddleware):
         )
         try:
             response = await self.crawler.engine.download_async(request)
-        except (IgnoreRequest, *outcomes.DOWNLOAD_ERRORS):
+        except _NO_ANSWER:
             return self._closed(f"robots.txt of {origin} could not be had")
         # 429 is no answer either: whoever is too busy to say is too busy for us.
         if response.status >= 500 or response.status == 429:

@@ -18,7 +18,11 @@ from crawler.portals.registry import ROOT, Portal
 
 _DIGITS = str.maketrans("〇○零一二三四五六七八九", "000123456789")
 _YEAR = re.compile(r"((?:19|20)\d\d)\s*(?:年度?|年?-?(?=[^\d年]))")
-_CHINESE_YEAR = re.compile(r"[一二][〇○零一二三四五六七八九]{3}(?=年)")
+_CHINESE_YEAR = re.compile(r"[一二][0〇○零一二三四五六七八九]{3}(?=年)")
+# What may stand before an organ in a title and is no part of it.
+_BEFORE = re.compile(r"^(附件\d*[:.、]?|[^0-9]{1,10}[〔\[(]\d{4}[〕\])]\d+号|关于|《)+")
+_AFTER = re.compile(r"(关于|年度|年|》)$")
+_IN_BRACKETS = re.compile(r"\(([^()]+)\)$")
 _ORGAN = re.compile(r"^(.*?)(?:政府信息公开|政务信息公开|政务公开|信息公开)")
 
 
@@ -57,10 +61,12 @@ def is_report(title: str, within_annual: bool = False) -> bool:
     False
     """
     text = fold(title)
-    if _pattern("report", "other").search(text):
+    if _pattern("report", "never").search(text):
         return False
-    named = _pattern("report", "subject").search(text) and _pattern("report", "kind").search(text)
-    if named and year_of(text):
+    subject = _pattern("report", "subject").search(text)
+    if _pattern("report", "other").search(text, subject.start() if subject else 0):
+        return False
+    if subject and _pattern("report", "kind").search(text) and year_of(text):
         return True
     return within_annual and bool(_pattern("report", "bare").search(text))
 
@@ -104,7 +110,7 @@ def year_of(text: str) -> int | None:
     >>> year_of("二〇一九年度"), year_of("2022年高新区(新市区)政府信息公开工作年度报告")
     (2019, 2022)
     """
-    folded = fold(text)
+    folded = _BEFORE.sub("", fold(text))
     folded = _CHINESE_YEAR.sub(lambda match: match[0].translate(_DIGITS), folded)
     match = _YEAR.search(folded)
     return int(match[1]) if match else None
@@ -116,26 +122,51 @@ def identify(
     trail: Sequence[str] = (),
     source: str | None = None,
     published: str | None = None,
+    others: Iterable[Portal] = (),
 ) -> Identity:
     """Organ and year from what a page shows, most trusted first.
 
     `titles` are the page's title and the listing's; the organ comes from the first that names one,
-    else from the source, unless that is an office that publishes for its government. A year from
-    the date of publication alone is marked as inferred.
+    else from the source, if that is an organ's name and not an office that publishes for its
+    government. A title may name an organ of another division: `others` are the portals that know.
+    A year from the date of publication alone is marked as inferred.
     """
     named = (organ_in(title) for title in titles if is_report(title, within_annual=True))
-    organ = canonical_organ(portal, next(filter(None, named), _publisher(source)))
-    kind = _organ_kind(portal, organ)
+    name = next(filter(None, named), None) or _publisher(portal, source)
+    owner = _owner(portal, name, others)
+    organ = canonical_organ(owner, name)
+    kind = _organ_kind(owner, organ)
     years = (year_of(text) for text in (*titles, *reversed(trail)))
     year = next((year for year in years if year), None)
     if year is None and published:
-        return Identity(portal.division_code, organ, kind, int(published[:4]) - 1, inferred=True)
-    return Identity(portal.division_code, organ, kind, year)
+        return Identity(owner.division_code, organ, kind, int(published[:4]) - 1, inferred=True)
+    return Identity(owner.division_code, organ, kind, year)
 
 
-def _publisher(source: str | None) -> str:
+def _owner(portal: Portal, name: str, others: Iterable[Portal]) -> Portal:
+    """The portal whose division an organ's name begins with; this one if none."""
+    organ = _within_city(portal, fold(name))
+    for owner in (portal, *others):
+        names = (*_government_names(owner), *owner.short_names)
+        if any(len(own) > 1 and organ.startswith(fold(own)) for own in names):
+            return owner
+    return portal
+
+
+def _within_city(portal: Portal, organ: str) -> str:
+    """The name without its city, where more than the city's own organs are named with it."""
+    city = portal.government.partition("市")[0] + "市"
+    rest = organ.removeprefix(city)
+    return rest if re.match(".{1,8}[区县]", rest) else organ
+
+
+def _publisher(portal: Portal, source: str | None) -> str:
     """The source, where it can be the organ whose report it is."""
-    return "" if not source or _pattern("organ", "publisher").search(fold(source)) else source
+    name = fold(source or "")
+    own = any(len(short) > 1 and name.startswith(fold(short)) for short in portal.short_names)
+    if _pattern("organ", "publisher").search(name):
+        return ""
+    return name if own or _pattern("channel", "organ").fullmatch(name) else ""
 
 
 def known(portal: Portal, organ: str, year: int) -> Identity:
@@ -152,31 +183,31 @@ def organ_in(title: str) -> str:
     >>> organ_in("天山区人民政府信息公开工作年度报告(2021年)")
     '天山区人民政府'
     """
-    text = _YEAR.sub("", _CHINESE_YEAR.sub("", fold(title)))
+    text = _YEAR.sub("", _CHINESE_YEAR.sub("", _BEFORE.sub("", fold(title))))
     match = _ORGAN.match(text)
     if not match:
         return ""
-    organ = re.sub(r"^(关于)?《?|》$", "", match[1]).removesuffix("年度").removesuffix("年")
+    if not match[1] and (named := _IN_BRACKETS.search(text)):
+        return named[1] if _pattern("channel", "organ").fullmatch(named[1]) else ""
+    organ = _AFTER.sub("", match[1])
     return f"{organ}政府" if organ.endswith("人民") else organ
 
 
 def canonical_organ(portal: Portal, name: str) -> str:
     """One name for one organ: the government's own, or the division's short name and the rest.
 
-    A name that is none (empty, or that of a web page's editor) is the portal's government.
+    No name at all is the portal's government; one that nobody knows stays an organ of its own.
     """
     organ = fold(name)
     if organ in {fold(alias) for alias in _government_names(portal)} or not organ:
         return portal.government
-    city = portal.government.partition("市")[0] + "市"
-    if portal.organ_kind != "city":
-        organ = organ.removeprefix(city) or organ
+    organ = _within_city(portal, organ)
     for short in portal.short_names:
         if organ.startswith(fold(short)) and not _pattern("organ", "whole").match(organ):
             rest = organ.removeprefix(fold(short))
+            if f"{portal.short_names[0]}{rest}" in {fold(n) for n in _government_names(portal)}:
+                return portal.government
             return f"{portal.short_names[0]}{rest}" if rest else portal.government
-    if not _pattern("channel", "organ").fullmatch(organ):
-        return portal.government
     return f"{portal.short_names[0]}{organ}"
 
 
