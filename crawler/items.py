@@ -47,7 +47,8 @@ class ReportPage:
     """A page taken for an annual report.
 
     `listed_as` is the title a listing gave it; `certain` is False where only that listing, or a
-    seed, calls it a report: then its content decides.
+    seed, calls it a report: then its content decides. `told`: a seed, or a title that is surely a
+    report's, led here, so that a page that shows none is a gap.
     """
 
     sight: Sight
@@ -55,16 +56,18 @@ class ReportPage:
     article: Article
     listed_as: str
     certain: bool
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that belongs to a report, as served."""
+    """A file that belongs to a report, as served; `of_page` unless a listing leads to the file."""
 
     sight: Sight
     identity: Identity
     name: str
     body: bytes
+    of_page: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ __all__ = [
     "ReportKey",
     "VersionRef",
     "find_reading",
+    "is_known",
     "load_reading",
     "observe",
     "sight",
@@ -171,6 +172,17 @@ def sight(
     report_id = _report(conn, key)
     _alias(conn, report_id, url, "page", "", title, seen_at, outcome)
     return report_id
+
+
+def is_known(conn: sa.Connection, key: ReportKey) -> bool:
+    """Whether the archive has a report of this identity, captured or not."""
+    query = (
+        sa.select(reports.c.id)
+        .join(organs)
+        .where(organs.c.division_code == key.division_code, organs.c.name == key.organ)
+        .where(reports.c.year == key.year, reports.c.kind == key.kind)
+    )
+    return conn.execute(query).first() is not None
 
 
 def observe(conn: sa.Connection, observation: Observation) -> VersionRef:

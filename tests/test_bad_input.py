@@ -34,6 +34,14 @@ def test_an_unknown_portal_key_names_the_known_ones(tmp_path: Path) -> None:
     refused(done, "'tianshang'", "tianshan", "midong")
 
 
+def test_an_unknown_argument_is_not_taken_for_all_portals(tmp_path: Path) -> None:
+    refused(Operator(tmp_path, NOBODY).crawl("urumqi_districts", portal="tianshan"), "'portal'")
+
+
+def test_a_proxy_without_a_scheme_is_refused(tmp_path: Path) -> None:
+    refused(Operator(tmp_path, "127.0.0.1:9").crawl("urumqi_districts"), "http://127.0.0.1:9")
+
+
 def test_an_unknown_spider_names_the_known_ones(tmp_path: Path) -> None:
     refused(Operator(tmp_path, NOBODY).crawl("urumchi"), "urumqi_districts", "urumqi_city")
 

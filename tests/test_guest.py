@@ -17,8 +17,9 @@ HOST = "www.xjsmgq.gov.cn"
 
 def nothing_else(done: subprocess.CompletedProcess[str]) -> bool:
     """Whether the run lacks nothing but reports, of which these hosts have none."""
-    told = "run 1 incomplete: shuimogou showed no report"
-    return (done.returncode, done.stderr.strip()) == (1, told)
+    told = done.stderr.strip().removeprefix("run 1 incomplete: ").split(", ")
+    nothing = {"entry shows nothing", "listing shows nothing", "shuimogou showed no report"}
+    return done.returncode == 1 and set(told) <= nothing
 
 
 def guest(tmp_path: Path, host: Scripted, database_url: str, pace: str = "0.002") -> Operator:
@@ -44,7 +45,7 @@ def test_six_disallowed_addresses_at_once_and_none_is_fetched(
     assert run["stats"]["outcome/robots_refused"] == 6
 
 
-@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_robots_txt_that_fails_keeps_us_out(
     tmp_path: Path, database_url: str, status: int
 ) -> None:
@@ -53,7 +54,7 @@ def test_a_robots_txt_that_fails_keeps_us_out(
         done = operator.crawl("urumqi_districts", portals="shuimogou")
     assert set(host.targets()) == {"/robots.txt"}
     assert done.returncode == 1
-    assert f"robots.txt of {HOST}" in done.stderr
+    assert f"robots.txt of http://{HOST}" in done.stderr
 
 
 def test_a_missing_robots_txt_lets_us_in(tmp_path: Path, database_url: str) -> None:
@@ -281,3 +282,184 @@ def test_a_portal_is_crawled_by_one_process_at_a_time_and_a_dead_one_frees_it(
     assert third.returncode == 1
     assert "entry not answered" in third.stderr
     assert [run["state"] for run in operator.ask("runs")] == ["incomplete", "running"]
+
+
+REPORT = "水磨沟区人民政府2021年政府信息公开工作年度报告"
+
+
+def article(title: str, extra: str = "") -> Answer:
+    """A Cicro article with prose enough to be a report's."""
+    body = f'<h1 id="title">{title}</h1><div id="text"><p>一、总体情况</p><p>无</p>{extra}</div>'
+    html = f"<html><head><title>{title}</title></head><body>{body}</body></html>"
+    return Answer(html.encode(), headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+def told(tmp_path: Path, database_url: str, answers: dict[str, Answer]) -> tuple[Operator, str]:
+    """Crawl a host that has a report at /good/good/1.htm and these answers; what stderr says."""
+    good = {"/good/good/1.htm": article(REPORT)}
+
+    def answer(host: str, target: str) -> Answer:
+        return (good | answers).get(target, GONE)
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url)
+        done = operator.crawl("urumqi_districts", portals="shuimogou")
+    return operator, done.stderr
+
+
+HOME = page(("/good/good/1.htm", REPORT), ("/nb", "政府信息公开年报"))
+
+
+def test_a_portal_whose_every_page_is_there_is_complete(tmp_path: Path, database_url: str) -> None:
+    channel = page(("/good/good/1.htm", REPORT), title="年报")
+    _, stderr = told(tmp_path, database_url, {"/": HOME, "/nb": channel})
+    assert stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("channel", "reason"),
+    [
+        (Answer(b"", 302, {"Location": "/nb"}), "listing not answered"),
+        (Answer(b"", 302, {"Location": "http://mirror.example/nb"}), "listing not answered"),
+        (Answer(b"", 404), "listing not answered"),
+        (Answer(b"", 200, {"Content-Type": "text/html"}), "listing shows nothing"),
+        (page(title="年报"), "listing shows nothing"),
+    ],
+    ids=["to itself", "off the registry", "gone", "empty", "no rows"],
+)
+def test_an_annual_channel_that_shows_nothing_is_a_gap(
+    tmp_path: Path, database_url: str, channel: Answer, reason: str
+) -> None:
+    _, stderr = told(tmp_path, database_url, {"/": HOME, "/nb": channel})
+    assert reason in stderr
+
+
+def test_a_page_that_reloads_itself_after_a_minute_is_read(
+    tmp_path: Path, database_url: str
+) -> None:
+    later = REPORT.replace("2021", "2022")
+    channel = page(("/more/more/2.htm", later), title="年报")
+    assert channel.body is not None
+    refresh = b'<head><meta http-equiv="refresh" content="60;url=/nb">'
+    body = channel.body.replace(b"<head>", refresh)
+    answers = {
+        "/": HOME,
+        "/nb": Answer(body, headers=channel.headers),
+        "/more/more/2.htm": article(later),
+    }
+    operator, stderr = told(tmp_path, database_url, answers)
+    assert stderr == ""
+    assert operator.ask("report", "shuimogou", "2022")["title"] == later
+
+
+def test_a_host_named_with_its_own_port_is_the_same_host(tmp_path: Path, database_url: str) -> None:
+    home = page((f"http://{HOST}:80/good/good/1.htm", REPORT))
+    operator, _ = told(tmp_path, database_url, {"/": home})
+    assert operator.ask("report", "shuimogou", "2021")["title"] == REPORT
+
+
+def test_a_report_that_is_a_file_is_its_attachment(tmp_path: Path, database_url: str) -> None:
+    answers = {
+        "/": page(("/file/1", REPORT.replace("2021", "2020")), ("/good/good/1.htm", REPORT)),
+        "/file/1": Answer(b"%PDF-1.4 figures", headers={"Content-Type": "application/pdf"}),
+    }
+    operator, stderr = told(tmp_path, database_url, answers)
+    assert stderr == ""
+    (field,) = [field for field in operator.ask("coverage") if field["year"] == 2020]
+    assert field["state"] == "attachment_only"
+
+
+def test_files_of_one_name_and_files_of_two_reports_are_all_kept(
+    tmp_path: Path, database_url: str
+) -> None:
+    files = '<a href="/f/1.docx">附件.docx</a><a href="/f/2.docx">附件.docx</a>'
+    other = REPORT.replace("2021", "2020")
+    answers = {
+        "/": page(("/good/good/1.htm", REPORT), ("/good/good/2.htm", other)),
+        "/good/good/1.htm": article(REPORT, files),
+        "/good/good/2.htm": article(other, files),
+        "/f/1.docx": Answer(b"PK one"),
+        "/f/2.docx": Answer(b"PK two"),
+    }
+    operator, _ = told(tmp_path, database_url, answers)
+    for year in ("2020", "2021"):
+        kept = operator.ask("report", "shuimogou", year)["attachments"]
+        assert [file["name"] for file in kept] == ["附件.docx", "附件.docx (2)"]
+        assert len({file["sha256"] for file in kept}) == 2
+
+
+def test_files_of_a_page_that_is_no_report_are_no_attachments(
+    tmp_path: Path, database_url: str
+) -> None:
+    title = "2021年度安全检查报告"
+    html = (
+        f'<h1 id="title">{title}</h1><div id="text"><p>检查情况</p>'
+        '<a href="/f/list.docx">检查表.docx</a></div>'
+    )
+    answers = {
+        "/": HOME,
+        "/nb": page(("/x/x/1.htm", title), title="年报"),
+        "/x/x/1.htm": Answer(html.encode(), headers={"Content-Type": "text/html; charset=utf-8"}),
+        "/f/list.docx": Answer(b"PK"),
+    }
+    operator, _ = told(tmp_path, database_url, answers)
+    assert operator.ask("report", "shuimogou", "2021")["attachments"] == []
+
+
+def test_a_listing_that_declares_more_than_it_shows_is_a_gap(
+    tmp_path: Path, database_url: str
+) -> None:
+    html = (
+        '<html><head><title>年报</title></head><body><ul><li class="am-list-item-dated">'
+        f'<a href="/good/good/1.htm">{REPORT}</a><span>2022-01-01</span></li></ul>'
+        '<ul class="am-pagination-centered"><li>共有 60 条</li></ul></body></html>'
+    )
+    listing = Answer(html.encode(), headers={"Content-Type": "text/html; charset=utf-8"})
+    home = page(("/good/good/1.htm", REPORT), ("/info/iList.jsp?cat_id=1", "信息公开年报"))
+    _, stderr = told(tmp_path, database_url, {"/": home, "/info/iList.jsp?cat_id=1": listing})
+    assert stderr != ""
+
+
+def test_robots_of_a_host_hold_for_its_alias(tmp_path: Path, database_url: str) -> None:
+    def answer(host: str, target: str) -> Answer:
+        if target == "/robots.txt" and host == "www.uhdz.gov.cn":
+            return Answer(b"User-agent: *\nDisallow: /hidden/\n")
+        if target == "/robots.txt":
+            return GONE
+        return page(("http://uhdz.gov.cn/hidden/nb", "政府信息公开年报"))
+
+    with scripted(answer) as host:
+        guest(tmp_path, host, database_url).crawl("urumqi_districts", portals="xinshi")
+    assert not [asked for asked in host.asked if asked.target.startswith("/hidden")]
+
+
+@pytest.mark.parametrize("retry_after", ["0", "3000"])
+def test_who_is_told_to_stop_asks_for_nothing_more(
+    tmp_path: Path, database_url: str, retry_after: str
+) -> None:
+    waiting = threading.Event()
+    links = [(f"/channel/{number}", "政府信息公开年报") for number in range(40)]
+
+    def answer(host: str, target: str) -> Answer:
+        if target == "/robots.txt":
+            return GONE
+        if target == "/":
+            return page(*links)
+        waiting.set()
+        return Answer(b"", 503, {"Retry-After": retry_after})
+
+    with scripted(answer) as host:
+        operator = guest(tmp_path, host, database_url, pace="0.1")
+        crawl = subprocess.Popen(
+            [BIN / "scrapy", "crawl", "urumqi_districts", "-a", "portals=shuimogou"],
+            cwd=ROOT,
+            env=operator.environment(),
+            stderr=subprocess.PIPE,
+        )
+        assert waiting.wait(30)
+        crawl.terminate()
+        asked = len(host.asked)
+        _, stderr = crawl.communicate(timeout=20)
+        assert len(host.asked) <= asked + 1  # the one that was on its way
+    assert crawl.returncode == 1
+    assert b"incomplete: shutdown" in stderr

@@ -195,13 +195,21 @@ class Cms:
         return named or (steps[-1] if steps else "") or window_title(page)
 
     def links(self, page: Page) -> tuple[Link, ...]:
-        """Every followable link of the page, menus and trees too, each address once."""
-        found: dict[str, str] = {}
+        """Every followable link of the page, menus and trees too.
+
+        An address stands once for each of its texts: 详细 and the title may lead to the same page.
+        """
+        found: dict[str, dict[str, None]] = {}
         for anchor in page.tree.iter("a", "area"):
             url = page.absolute(anchor.get("href"))
             if url:
-                found[url] = found.get(url) or label(anchor)
-        return tuple(Link(url, text) for url, text in found.items())
+                found.setdefault(url, {})[label(anchor)] = None
+        return tuple(
+            Link(url, text)
+            for url, texts in found.items()
+            for text in texts
+            if text or len(texts) == 1
+        )
 
     # --- listings --------------------------------------------------------------------------
 

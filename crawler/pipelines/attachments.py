@@ -12,7 +12,7 @@ from crawler.items import Attachment, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
 from crawler.pipelines.records import report_key
-from storage.facts import Observation, observe
+from storage.facts import Observation, is_known, observe
 
 
 class AttachmentPipeline(ArchivePipeline):
@@ -27,9 +27,12 @@ class AttachmentPipeline(ArchivePipeline):
         if item.identity.year is None:
             self.run.incomplete("attachment of a report without a year")
             raise DropItem(f"{item.sight.url}: its report names no reporting year")
+        key = report_key(item.sight.portal, item.identity)
+        if item.of_page and not self.commit(lambda connection: is_known(connection, key)):
+            raise DropItem(f"{item.sight.url}: its page is no report", log_level="INFO")
         name = item.name or _file_name(item.sight.url)
         observation = Observation(
-            key=report_key(item.sight.portal, item.identity),
+            key=key,
             part="attachment",
             name=name,
             url=item.sight.url,

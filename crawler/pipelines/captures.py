@@ -15,7 +15,6 @@ from crawler.forms.reading import read
 from crawler.items import Attachment, ReportPage, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.records import report_key
-from crawler.portals.titles import is_report
 from storage.facts import Observation, VersionRef, observe, sight
 
 
@@ -79,7 +78,7 @@ class CapturePipeline(ArchivePipeline):
 
     def _not_a_report(self, page: ReportPage) -> None:
         """Neither its title nor its content is a report's: kept as a capture, and nothing more."""
-        if is_report(page.listed_as):
+        if page.told:
             self.run.incomplete("a report's page shows none")
             self._unreachable(
                 Unreachable(

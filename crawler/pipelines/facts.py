@@ -16,6 +16,7 @@ from crawler.items import Attachment, ReportPage, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
 from crawler.pipelines.records import reading_record
+from crawler.portals.titles import year_of
 from storage.facts import find_reading, store_reading
 
 Item = Observed | Attachment | Unreachable
@@ -44,4 +45,7 @@ def _of_page(page: ReportPage) -> tuple[Finding, ...]:
         messages.append(("year", f"no year is named; {year} follows from {published}"))
     if published and year and int(published[:4]) != year + 1:
         messages.append(("year", f"the report for {year} is dated {published}"))
+    listed = year_of(page.listed_as)
+    if listed and year and listed != year:
+        messages.append(("year", f"the report for {year} is listed as {page.listed_as}"))
     return tuple(Finding(rule, Verdict.FINDING, message) for rule, message in messages)

@@ -12,19 +12,19 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from scrapy import Request, Spider
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response, TextResponse
 from scrapy.settings import BaseSettings
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
 from crawler.cms import cms_by_key, parse_page, recognise
-from crawler.cms.base import Article, Cms, Link, Page
-from crawler.items import Attachment, Purpose, Refused, ReportPage, Sight, Unreachable, Visit
-from crawler.portals import Portal, Registry, load
-from crawler.portals.titles import identify, is_annual, is_report, known, leads_on, rules
+from crawler.cms.base import Article, Cms, Link, Listing, Page
+from crawler.items import Attachment, Refused, ReportPage, Sight, Unreachable, Visit
+from crawler.portals import Portal, Registry, host_of, load
+from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
 
 Found = ReportPage | Attachment | Unreachable | Request
 
@@ -62,6 +62,7 @@ class PortalSpider(Spider):
         self.portals = self.chosen(portals)
         self._pages: Counter[str] = Counter()
         self._reports: Counter[str] = Counter()
+        self._files: dict[str, set[Identity]] = {}
 
     @classmethod
     def chosen(cls, portals: str = "") -> tuple[Portal, ...]:
@@ -91,8 +92,10 @@ class PortalSpider(Spider):
         visit: Visit = response.meta["visit"]
         if visit.purpose == "attachment":
             yield from self._attachment(response, visit)
-        elif isinstance(response, TextResponse):
+        elif isinstance(response, TextResponse) and not _is_file(response):
             yield from self._page(response, visit)
+        elif visit.purpose in _TOLD:
+            yield from self._attachment(response, visit)  # the report is a file
         else:
             self._incomplete(f"{visit.purpose} is no page")
 
@@ -106,9 +109,13 @@ class PortalSpider(Spider):
             self._reports[portal.key] += 1
             yield report
             yield from self._attachments(visit, report)
-        elif visit.purpose in _TOLD:
-            yield from self._unreachable(response.url, visit, "no_article")
-        if visit.purpose not in _TOLD and not cms.is_article(response.url):
+            onward = visit.purpose not in _TOLD and not cms.is_article(response.url)
+        else:
+            # A channel may be called like a report: its listing is what it shows.
+            onward = visit.purpose not in _TOLD or cms.listing(page) is not None
+            if not onward:
+                yield from self._unreachable(response.url, visit, "no_article")
+        if onward:
             yield from self._explore(visit, portal, page, cms)
 
     def _is_report(self, visit: Visit, article: Article) -> bool:
@@ -124,26 +131,36 @@ class PortalSpider(Spider):
             (*visit.trail, *article.breadcrumb),
             article.source,
             article.published,
+            self.registry,
         )
         seed = visit.identity if visit.purpose == "seed" else None
-        if seed is not None and identity.year in {None, seed.year}:
+        if seed is not None and (identity.inferred or identity.year in {None, seed.year}):
             identity = seed
         certain = is_report(article.title)
-        return ReportPage(_sight(response, visit), identity, article, visit.title, certain)
+        told = visit.purpose == "seed" or is_report(visit.title)
+        return ReportPage(_sight(response, visit), identity, article, visit.title, certain, told)
 
     def _attachments(self, visit: Visit, report: ReportPage) -> Iterator[Request]:
+        names: Counter[str] = Counter()
         for link in report.article.attachments:
-            onward = Visit(
-                visit.portal, "attachment", visit.depth, visit.trail, link.text, report.identity
-            )
-            yield self._request(link.url, onward, _REPORT)
+            names[link.text] += 1
+            # Two files of one name on one page are two parts.
+            name = f"{link.text} ({names[link.text]})" if names[link.text] > 1 else link.text
+            onward = replace(visit, purpose="attachment", title=name, identity=report.identity)
+            request = self._request(link.url, onward, _REPORT)
+            owners = self._files.setdefault(link.url, set())
+            # A file of two reports is asked for by each.
+            yield request.replace(dont_filter=bool(owners - {report.identity}))
+            owners.add(report.identity)
 
     def _attachment(self, response: Response, visit: Visit) -> Iterator[Found]:
         assert visit.identity is not None, "an attachment is asked for with its report's identity"
-        if isinstance(response, HtmlResponse):
-            self._incomplete("a page in place of an attachment")
+        if isinstance(response, HtmlResponse) or not response.body:
+            self._incomplete("a page, or nothing, in place of an attachment")
             return
-        yield Attachment(_sight(response, visit), visit.identity, visit.title, response.body)
+        of_page = visit.purpose == "attachment"
+        sight = _sight(response, visit)
+        yield Attachment(sight, visit.identity, visit.title, response.body, of_page)
 
     # --- onward -------------------------------------------------------------------------------
 
@@ -154,20 +171,33 @@ class PortalSpider(Spider):
             return
         here = (*cms.breadcrumb(page), cms.channel_title(page))
         annual = visit.purpose == "channel" or is_annual(visit.trail, here)
-        listing = cms.listing(page)
-        if listing is not None:
-            for link in listing.entries:
-                if is_report(link.text, annual):
-                    yield from self._report_request(visit, portal, link, cms)
-            for url in listing.pages:
-                yield from self._follow(portal, url, replace(visit, purpose="page"), _LISTING)
+        found = [*self._listed(visit, portal, cms.listing(page), annual)]
         for link in cms.links(page):
             if is_report(link.text):
-                yield from self._report_request(visit, portal, link, cms)
+                found += self._report_request(visit, portal, link)
             elif self._leads_on(visit, link, cms, here):
                 trail = (*visit.trail, link.text)
                 onward = replace(visit, purpose="listing", depth=visit.depth + 1, trail=trail)
-                yield from self._follow(portal, link.url, onward, _LISTING - onward.depth)
+                found += self._follow(portal, link.url, onward, _LISTING - onward.depth)
+        if not found and (annual or visit.purpose in _NEEDED):
+            self._incomplete(f"{visit.purpose} shows nothing")
+        yield from found
+
+    def _listed(
+        self, visit: Visit, portal: Portal, listing: Listing | None, annual: bool
+    ) -> Iterator[Request]:
+        """What a listing names: its reports and its further pages."""
+        if listing is None:
+            return
+        for link in listing.entries:
+            if is_report(link.text, annual):
+                yield from self._report_request(visit, portal, link)
+        for url in listing.pages:
+            yield from self._follow(portal, url, replace(visit, purpose="page"), _LISTING)
+        declared = max((listing.declared_pages or 1) - 1, 0)
+        rows_left = (listing.declared_total or 0) - len(listing.entries)
+        if visit.purpose != "page" and not listing.pages and (declared or rows_left > 0):
+            self._incomplete("a listing declares more than it shows")
 
     def _leads_on(self, visit: Visit, link: Link, cms: Cms, here: tuple[str, ...]) -> bool:
         return (
@@ -177,17 +207,14 @@ class PortalSpider(Spider):
             and not cms.is_attachment(link.url)
         )
 
-    def _report_request(
-        self, visit: Visit, portal: Portal, link: Link, cms: Cms
-    ) -> Iterator[Request]:
-        identity = identify(portal, (link.text,), visit.trail)
-        purpose: Purpose = "attachment" if cms.is_attachment(link.url) else "report"
-        onward = replace(visit, purpose=purpose, title=link.text, identity=identity)
+    def _report_request(self, visit: Visit, portal: Portal, link: Link) -> Iterator[Request]:
+        identity = identify(portal, (link.text,), visit.trail, others=self.registry)
+        onward = replace(visit, purpose="report", title=link.text, identity=identity)
         yield from self._follow(portal, link.url, onward, _REPORT)
 
     def _follow(self, portal: Portal, url: str, visit: Visit, priority: int) -> Iterator[Request]:
         """Only on the portal's own hosts: mirrors elsewhere copy whole paths."""
-        if urlsplit(url).netloc in portal.site_hosts:
+        if host_of(url) in portal.site_hosts:
             yield self._request(portal.canonical(url), visit, priority, original=url)
 
     def _request(self, url: str, visit: Visit, priority: int, original: str = "") -> Request:
@@ -207,12 +234,15 @@ class PortalSpider(Spider):
         visit: Visit = request.meta["visit"]
         original = request.meta["original"]
         status = failure.value.response.status if isinstance(failure.value, HttpError) else None
-        if original != request.url and status is None and "redirect_urls" not in request.meta:
+        ignored = isinstance(failure.value, IgnoreRequest)
+        redirected = "redirect_urls" in request.meta
+        if original != request.url and status is None and not ignored and not redirected:
             # The canonical host does not answer: the alias the link named may.
             yield self._request(original, visit, request.priority)
             return
         refused = isinstance(failure.value, Refused)
-        if not refused and (status not in _GONE or visit.purpose in _NEEDED):
+        needed = visit.purpose in _NEEDED or is_annual(visit.trail)
+        if not refused and (status not in _GONE or needed):
             self._incomplete(f"{visit.purpose} not answered")
         if visit.purpose in _TOLD:
             word = f"http_{status}" if status else type(failure.value).__name__
@@ -233,6 +263,12 @@ class PortalSpider(Spider):
 
     def _incomplete(self, reason: str) -> None:
         self.crawler.stats.inc_value(f"incomplete/{reason}")
+
+
+def _is_file(response: TextResponse) -> bool:
+    """Whether it is called a document: Scrapy takes a PDF of plain letters for text."""
+    kind = (response.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+    return kind.startswith(b"application/") and not kind.endswith((b"json", b"xml", b"javascript"))
 
 
 def _sight(response: Response, visit: Visit) -> Sight:
