@@ -166,6 +166,9 @@ def test_a_report_at_several_addresses_is_one_report_with_aliases(crawled: Crawl
         assert all(url.split("/")[2] in hosts for url in urls)
         several += len(urls) > 1
     assert several >= 10
+    # Different skins of one content are one version.
+    pages = crawled.query("SELECT count(*) FROM versions WHERE part = 'page'")
+    assert pages[0][0] == len(crawled.reports)
 
 
 def test_every_attachment_is_kept_as_served(crawled: Crawled) -> None:

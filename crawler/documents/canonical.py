@@ -19,6 +19,13 @@ _COUNTER = re.compile(
     r"(?:(?:点击|浏览|阅读|访问|下载)(?:次数|量)?[:：]?|已下载)\s*\d+\s*次?|\(点击:?\s*\d*\s*\)"
 )
 
+# A line that only names a file: some skins show it inside the body, some below; the file itself is
+# a part of the report with versions of its own.
+_FILE_LINE = re.compile(
+    r"附件\s*\d*\s*[:：【.、]?.{0,200}\.(?:docx?|wps|pdf|xlsx?|zip|rar)\s*】?(?:已下载\s*次?)?",
+    re.IGNORECASE,
+)
+
 
 def digest(document: Document, *head: str | None) -> str:
     """sha256 (hex) over what the page says: `head` (title, date, source), then every block."""
@@ -35,7 +42,8 @@ def digest_bytes(body: bytes) -> str:
 
 def _line(block: Block) -> str:
     if block.grid is None:
-        return _fold(block.text)
+        text = _fold(block.text)
+        return "" if _FILE_LINE.fullmatch(text) else text
     # Cells keep their borders: a figure that moves one cell on is another content.
     return "\n".join("\t".join(_fold(cell.text) for cell in row) for row in block.grid.rows)
 
