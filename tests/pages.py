@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import cycle
 from typing import Any, Literal
 
 from crawler.forms.definition import Form, Table, forms
@@ -141,7 +142,7 @@ def page(gold: Mapping[str, Any], markup: Markup = "plain") -> str:
 def body(title: str, tables: list[Rows], markup: Markup = "plain") -> str:
     """An article body of invented prose around the tables."""
     parts = [f"<p>{title}</p><p>一、总体情况</p><p>按要求编制本报告。</p>"]
-    for number, rows in zip("二三四五六七八九十", tables, strict=False):
+    for number, rows in zip(cycle("二三四五六七八九十"), tables, strict=False):
         parts.append(f"<p>{number}、主动公开政府信息情况</p>{html_table(rows, markup)}")
     return "\n".join(parts)
 

@@ -17,7 +17,9 @@ _META = re.compile(rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", 
 # These decode any bytes at all, so that they decode proves nothing.
 _PROVES_NOTHING = {"iso8859-1", "iso8859-15", "cp1252", "ascii"}
 _CANDIDATES = ["gb18030", "big5", "utf_8", "utf_16", "hz"]
-# A page cut inside a character or with one broken byte is still UTF-8.
+# A page cut inside a character or with one broken byte (which spoils up to five places in a row)
+# is still UTF-8.
+_BROKEN = re.compile("\ufffd+")
 _DAMAGE = 0.01
 
 
@@ -89,7 +91,7 @@ def _damaged_utf8(body: bytes, declared: str | None) -> Decoded | None:
     text = body.decode("utf-8", "replace")
     replaced = text.count("\ufffd")
     foreign = sum(not character.isascii() for character in text)
-    if foreign < 20 or replaced > 1 + foreign * _DAMAGE:
+    if foreign < 20 or len(_BROKEN.findall(text)) > 1 + foreign * _DAMAGE:
         return None
     return Decoded(text, declared, "utf-8", replaced=replaced)
 

@@ -94,8 +94,9 @@ def _utf8(source: bytes) -> bytes:
 
 @cache
 def _parser() -> HTMLParser:
-    # Told the encoding, it does not believe the page's own <meta>.
-    return HTMLParser(encoding="utf-8")
+    # Told the encoding, it does not believe the page's own <meta>. Without huge_tree it drops, and
+    # says nothing, whatever lies deeper than 256 elements.
+    return HTMLParser(encoding="utf-8", huge_tree=True)
 
 
 class _Tag(NamedTuple):

@@ -28,7 +28,10 @@ def tokens(text: str) -> tuple[str, ...]:
     ('a', 'b', '', '', 'c', 'd')
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    pieces = _BREAKS.split(_EMPTY_LINE.sub("", text).strip("\n"))
+    text = _EMPTY_LINE.sub("", text).strip("\n")
+    if not text:
+        return ()
+    pieces = _BREAKS.split(text)
     gaps = [len(gap) for gap in pieces[1::2]]
     join = _join(gaps)
     found: list[str] = []

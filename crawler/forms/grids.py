@@ -446,7 +446,7 @@ def is_index(grid: Grid) -> bool:
 
 
 def _shown(line: _Line) -> str:
-    return squeeze(line.label)[:40] or "(no label)"
+    return "".join(line.label.split())[:40] or "(no label)"
 
 
 def _column(cell: GridCell) -> int:
