@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from scrapy.exceptions import DropItem
 
-from crawler.documents.canonical import RULE_BYTES, digest_bytes
+from crawler.documents.canonical import digest_file
 from crawler.items import Attachment, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
@@ -31,14 +31,15 @@ class AttachmentPipeline(ArchivePipeline):
         if item.of_page and not self.commit(lambda connection: is_known(connection, key)):
             raise DropItem(f"{item.sight.url}: its page is no report", log_level="INFO")
         name = item.name or _file_name(item.sight.url)
+        said = digest_file(item.body)
         observation = Observation(
             key=key,
             part="attachment",
             name=name,
             url=item.sight.url,
             capture_id=item.sight.capture_id,
-            canonical_digest=digest_bytes(item.body),
-            canonical_rule=RULE_BYTES,
+            canonical_digest=said.digest,
+            canonical_rule=said.rule,
             title=name,
             published=None,
             source=None,
