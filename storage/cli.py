@@ -1,7 +1,8 @@
 """The command `archive`: what the archive holds, asked from a terminal.
 
-Exit codes: 0 answered, also when the archive is still empty; 2 the question could not be answered
-(settings, database, unknown organ, wrong usage), with one line on stderr that names the cure.
+Exit codes: 0 answered, also when the archive is still empty; 1 `verify` or `audit` found something
+wrong; 2 the question could not be answered (settings, database, unknown organ, wrong usage), with
+one line on stderr that names the cure.
 
 SQLAlchemy and rich are imported inside the commands: `archive --help` needs neither.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -29,6 +31,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+audits = typer.Typer(help="Prove from the archive alone that a promise was kept.")
+app.add_typer(audits, name="audit")
 
 EMPTY = "The archive is empty: `scrapy crawl urumqi_districts` fills it."
 
@@ -182,6 +187,81 @@ def runs(as_json: Json = False) -> None:
             from storage.terminal import show_runs
 
             show_runs(found)
+
+
+@app.command()
+def verify(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Digests of files and rows only, no record opened.")
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", metavar="SHA256", help="A head noted before: it must be there."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether everything is as it was sealed. Exit code 0: sound; 1: not, a line for each cause."""
+    from storage.evidence.verify import verify as ask
+    from storage.settings import Settings
+
+    verdict = ask(Settings(), quick=quick, head=head and head.removeprefix("sha256:"))
+    if verdict is None:
+        _say_empty("null" if as_json else None)
+    if as_json:
+        from dataclasses import asdict
+
+        _print_json({"sound": verdict.sound, **asdict(verdict)})
+    else:
+        for line in verdict.lines():
+            print(line)
+    raise typer.Exit(0 if verdict.sound else 1)
+
+
+@app.command()
+def seal(
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            "--accept",
+            metavar="REASON",
+            help="Take over what was changed by hand since it was sealed; the reason is kept.",
+        ),
+    ] = None,
+) -> None:
+    """Add an entry to the manifest, as every run does at its end."""
+    from storage.evidence.seal import seal as add
+    from storage.settings import Settings
+
+    entry = add(Settings(), datetime.now(UTC), accept=accept)
+    if entry is None:
+        print("Nothing to seal: no run has been at work since the newest entry.")
+    else:
+        print(f"{entry.name} sealed, head sha256:{entry.digest}")
+
+
+@audits.command()
+def politeness(
+    run: Annotated[int | None, typer.Option("--run", help="Only this run's requests.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=["%Y-%m-%d"], help="Only requests since then, UTC."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether every request was a good guest's. Exit code 0: all; 1: not, a line for each."""
+    with _archive(empty="null" if as_json else None, needs_reports=False) as connection:
+        from storage.queries.politeness import audit
+        from storage.settings import Settings
+
+        begun = since and since.replace(tzinfo=UTC)
+        found = audit(connection, Settings().warc_directory, run=run, since=begun)
+        if as_json:
+            _print_json(found)
+        else:
+            from storage.terminal import show_audit
+
+            show_audit(found)
+    raise typer.Exit(1 if found["violations"] else 0)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from storage.errors import DirectoryError
 from storage.queries.coverage import Field, State
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Side, Version
+from storage.queries.politeness import Audit
 from storage.queries.report import Cell, Finding, Report, Source
 from storage.queries.runs import Run
 
@@ -141,6 +142,23 @@ def show_runs(runs: Iterable[Run]) -> None:
             Text(run["reason"] or ""),
         )
     _console().print(table)
+
+
+def show_audit(found: Audit) -> None:
+    """One row a broken rule, and how many requests were looked at."""
+    console = _console()
+    if found["violations"]:
+        table = _table("rule", "attempt", "time", "address", "what was wrong")
+        for each in found["violations"]:
+            table.add_row(
+                each["rule"],
+                str(each["attempt"]),
+                each["at"][:23].replace("T", " "),
+                Text(each["url"]),
+                Text(each["sentence"]),
+            )
+        console.print(table)
+    console.print(f"{found['requests']} requests, {len(found['violations'])} violations")
 
 
 def _console() -> Console:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
 
 from crawler.errors import ConfigurationError, ContactError, PaceError, ReplicaError
-from crawler.fetching import patience
 from crawler.fetching.pace import check_start, from_environment, in_window
 from crawler.portals import load
 
@@ -64,10 +62,3 @@ def test_a_rehearsal_scales_delays_but_never_to_nothing() -> None:
 def test_a_rehearsal_without_a_replica_says_how_to_start_one() -> None:
     with pytest.raises(ReplicaError, match=r"python -m tests\.replica"):
         start(LOOPBACK)
-
-
-def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
-    assert doctest.testmod(patience).failed == 0
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    for unreadable in (None, b"", b"soon", b"-5", b"Thu, 99 Foo"):
-        assert patience.retry_after(unreadable, now) == 0

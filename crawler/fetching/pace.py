@@ -12,12 +12,12 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from crawler.errors import ConfigurationError, ContactError, PaceError, ReplicaError
 from crawler.portals import Portal
+from storage.manners import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,7 @@ def check_start(pace: Pace, portals: tuple[Portal, ...], now: datetime) -> None:
 
 def in_window(portal: Portal, now: datetime) -> bool:
     """Whether `now` (aware) lies in the portal's nightly window, in the portal's own time."""
-    local = now.astimezone(ZoneInfo(portal.timezone)).time()
-    opens, closes = (time.fromisoformat(text) for text in portal.window)
-    if opens <= closes:
-        return opens <= local < closes
-    return local >= opens or local < closes
+    return within(*portal.window, portal.timezone, now)
 
 
 def _factor(text: str, rehearsal: bool) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from crawler.fetching import outcomes
 from crawler.fetching.pace import Pace
 from crawler.fetching.run import Run
 from crawler.portals import host_of
+from crawler.portals.titles import rules
 from crawler.spiders.walk import PortalSpider
 
 
@@ -34,7 +35,14 @@ class ScopeMiddleware:
         if portal is None:
             run.refuse(request, outcomes.OUT_OF_SCOPE, "its host is in no portal's file")
             raise IgnoreRequest(f"{request.url}: no portal has this host")
+        if portal not in spider.portals:
+            # Nobody was promised anything there, and another process may be crawling it.
+            run.refuse(request, outcomes.OUT_OF_SCOPE, f"this run does not crawl {portal.key}")
+            raise IgnoreRequest(f"{request.url}: {portal.key} is not of this run")
         request.meta["portal"] = portal.key
+        if len(request.url) > (longest := rules()["bounds"]["url"]):
+            run.refuse(request, outcomes.OUT_OF_SCOPE, f"it is longer than {longest} characters")
+            raise IgnoreRequest(f"{request.url[:80]}…: longer than {longest} characters")
         # One slot a portal: its alias hosts are one server, and share one delay.
         request.meta["download_slot"] = portal.key
         if self._pace.rehearsal:

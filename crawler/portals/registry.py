@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crawler.errors import RegistryError
 
@@ -62,6 +63,7 @@ class Portal:
     guest_hosts: tuple[str, ...] = ()  # hosts of others: only seeds are fetched there
     channels: tuple[str, ...] = ()  # known report channels, as hints
     delay: float = 3.0  # seconds between the starts of two requests
+    budget: int = 5000  # requests a day, robots.txt included
     window: tuple[str, str] = ("22:00", "09:00")  # when this portal is crawled, in `timezone`
     timezone: str = "Asia/Shanghai"
     seeds: tuple[Seed, ...] = ()
@@ -151,7 +153,11 @@ def _check_keys(path: Path, data: Mapping[str, Any]) -> None:
             raise RegistryError(f"{path}: key {name!r} is missing: add it")
 
 
-_TOML_TYPES: Mapping[str, tuple[type, ...]] = {"tuple": (list,), "float": (int, float)}
+_TOML_TYPES: Mapping[str, tuple[type, ...]] = {
+    "tuple": (list,),
+    "float": (int, float),
+    "int": (int,),
+}
 
 
 def _seed(path: Path, number: int, data: object) -> Seed:
@@ -182,10 +188,19 @@ def _check_values(path: Path, portal: Portal, cms: Collection[str]) -> None:
                 portal.guest_hosts if key == "seeds" else ()
             ):
                 raise refuse(key, url, "is on no host of this portal: add the host, or move it")
-    if portal.delay < 1:
-        raise refuse("delay", portal.delay, "is less than a second: a guest waits")
-    if any(not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", time) for time in portal.window):
+    if not 1 <= portal.delay <= 3600:
+        raise refuse("delay", portal.delay, "is no delay from a second to an hour: a guest waits")
+    if portal.budget < 1:
+        raise refuse("budget", portal.budget, "lets nobody ask for anything: write 1 or more")
+    if len(portal.window) != 2 or any(
+        not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", time) for time in portal.window
+    ):
         raise refuse("window", portal.window, "is no pair of HH:MM: write two times")
+    try:
+        ZoneInfo(portal.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        cure = "is no time zone: write one such as Asia/Shanghai"
+        raise refuse("timezone", portal.timezone, cure) from None
 
 
 def _addresses(portal: Portal) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.facts import load_reading
+from storage.facts import load_reading, record_digest
 from storage.queries.organs import Organ
 from storage.queries.report import number, report_row
 from storage.schema import captures, observations, readings, versions, warc_files
@@ -61,6 +61,7 @@ class Version(TypedDict):
     published: str | None
     canonical_digest: str
     canonical_rule: str
+    record_digest: str | None
     first_seen: str
     last_seen: str
     captures: list[Capture]
@@ -91,6 +92,7 @@ def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]
 class _Content:
     """What the newest reading of a version holds: path → cell, and (heading, paragraph)."""
 
+    digest: str | None = None
     cells: dict[str, Side] = field(default_factory=dict)
     prose: list[tuple[str, str]] = field(default_factory=list)
 
@@ -105,6 +107,7 @@ def _version(
         published=row.published,
         canonical_digest=row.canonical_digest,
         canonical_rule=row.canonical_rule,
+        record_digest=content.digest,
         first_seen=row.first_seen.isoformat(),
         last_seen=row.last_seen.isoformat(),
         captures=seen,
@@ -120,6 +123,7 @@ def _content(connection: sa.Connection, version_id: int) -> _Content:
         return _Content()
     reading = load_reading(connection, reading_id)
     return _Content(
+        record_digest(reading),
         {
             cell.path: Side(raw=cell.raw, state=cell.state, value=number(cell.value))
             for cell in reading.cells
