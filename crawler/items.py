@@ -19,6 +19,17 @@ class Refused(IgnoreRequest):
     """Raised in place of a request that a rule of ours forbids; its attempt has a row."""
 
 
+class Unusable(IgnoreRequest):
+    """Raised in place of an answer that is kept as evidence and must not be read as a page.
+
+    `outcome` is that of its attempt: blocked, soft_404, redirect_loop …
+    """
+
+    def __init__(self, url: str, outcome: str) -> None:
+        super().__init__(f"{url}: {outcome}")
+        self.outcome = outcome
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """Why a request is made. `trail` are the texts of the links that led here, entry first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from crawler.fetching import pace as _pace
+from crawler.fetching.outcomes import LONGEST_REDIRECT
 
 PACE = _pace.from_environment()
 
@@ -15,12 +16,14 @@ COMMANDS_MODULE = "crawler.commands"
 # --- who we are -------------------------------------------------------------------------------
 # A portal's operator must be able to find us (Scrapy: its own name and address).
 USER_AGENT = f"gongkai/{version('gongkai')} (archive of public disclosure; contact {PACE.contact})"
-ROBOTSTXT_USER_AGENT = "gongkai"
 # The portals answer in Chinese; asking for English first (Scrapy: en) meets other templates.
 DEFAULT_REQUEST_HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5",
+    "Accept-Encoding": "gzip, deflate",  # what crawler/fetching/answers.py opens
 }
+# Scrapy: True. The answer is opened where it is judged, before anyone sees it.
+COMPRESSION_ENABLED = False
 
 # --- a good guest -----------------------------------------------------------------------------
 ROBOTSTXT_OBEY = True  # Scrapy: False
@@ -29,8 +32,10 @@ DOWNLOAD_DELAY = PACE.seconds(3.0)  # Scrapy: 0. A portal's file may ask for mor
 DOWNLOAD_DELAY_JITTER = 0  # Scrapy: 0.5, which turns 3 s into gaps down to 1.5 s.
 DOWNLOAD_TIMEOUT = 60  # Scrapy: 180. A slot is held that long.
 RETRY_TIMES = 2  # Scrapy: 2. What fails three times waits for the next run.
-REDIRECT_MAX_TIMES = 5  # Scrapy: 20
+REDIRECT_MAX_TIMES = LONGEST_REDIRECT  # Scrapy: 20
 METAREFRESH_MAXDELAY = 5  # Scrapy: 100. A page that reloads itself after a minute is that page.
+# Scrapy's own, which asks whatever address a name leads to.
+TWISTED_DNS_RESOLVER = "crawler.fetching.addresses.GuardedResolver"
 COOKIES_ENABLED = False  # Scrapy: True. No portal needs them, and its filter loads a list online.
 
 # --- what comes in ----------------------------------------------------------------------------
@@ -44,6 +49,9 @@ DOWNLOAD_HANDLERS = {
 }
 DOWNLOAD_MAXSIZE = 64 * 1024 * 1024  # Scrapy: 1 GiB
 DOWNLOAD_WARNSIZE = 0  # Scrapy: 32 MiB; the attempt's row says it
+# Scrapy: 0, no limit. A crawl takes 150 MB; what grows beyond this is stopped, and gone on with by
+# the next start.
+MEMUSAGE_LIMIT_MB = 1024
 # Scrapy: False. Nobody can stand between us and a replica on this machine.
 DOWNLOAD_VERIFY_CERTIFICATES = not PACE.rehearsal
 
@@ -54,8 +62,9 @@ DOWNLOADER_MIDDLEWARES = {
     "crawler.fetching.redirects.MetaRefreshes": 580,  # in the places of Scrapy's own
     "crawler.fetching.redirects.Redirects": 600,
     "crawler.fetching.scope.ScopeMiddleware": 50,
+    "crawler.fetching.replay.ReplayMiddleware": 75,
     "crawler.fetching.robots.RobotsMiddleware": 100,
-    # After (on the way in) decompression at 590: it sees the bytes as text.
+    "crawler.fetching.probe.ProbeMiddleware": 110,
     "crawler.fetching.encoding.EncodingMiddleware": 585,
 }
 EXTENSIONS = {

@@ -3,14 +3,17 @@
 StorageError
 ├── SettingsError           an environment variable cannot be used as it stands
 ├── DirectoryError          a folder cannot be made or written
+├── DiskNearlyFull          what is asked for could not be kept
 ├── DatabaseError
 │   ├── DatabaseUnavailable   nobody answers, or it stayed locked for too long
 │   ├── NotAnArchive          something else lives at this address
 │   ├── SchemaTooOld          this checkout is newer than the database
-│   └── SchemaTooNew          this checkout is older than the database
+│   ├── SchemaTooNew          this checkout is older than the database
+│   └── PortalBusy            another machine is crawling the same portal
 ├── WarcError
 │   ├── WarcNotWritten        the disk refused; nothing half-written is left
 │   └── WarcNotReadable       a record is not where its row says, or not what it was
+├── ManifestBroken          the chain of the manifest cannot be continued
 └── NotInArchive            an organ, a report or a capture that the archive does not hold
 """
 
@@ -27,6 +30,10 @@ class SettingsError(StorageError):
 
 class DirectoryError(StorageError):
     """Raised when a folder cannot be made or written."""
+
+
+class DiskNearlyFull(StorageError):
+    """Raised before a request when too little room is left to keep an answer."""
 
 
 class DatabaseError(StorageError):
@@ -49,6 +56,10 @@ class SchemaTooNew(DatabaseError):
     """Raised when the database has a schema this checkout does not know."""
 
 
+class PortalBusy(DatabaseError):
+    """Raised when another process holds a portal's lock in the database."""
+
+
 class WarcError(StorageError):
     """Raised when bytes cannot be kept or got back."""
 
@@ -59,6 +70,10 @@ class WarcNotWritten(WarcError):
 
 class WarcNotReadable(WarcError):
     """Raised when a record is not where its row says, or its digest differs."""
+
+
+class ManifestBroken(StorageError):
+    """Raised when an entry of the manifest was changed, moved or taken away."""
 
 
 class NotInArchive(StorageError):

@@ -30,6 +30,7 @@ from storage.schema import (
     readings,
     reports,
     sections,
+    storable,
     versions,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "is_known",
     "load_reading",
     "observe",
+    "record_digest",
     "sight",
     "store_reading",
 ]
@@ -95,7 +97,7 @@ class Observation:
     """A report's page or attachment, seen in a capture.
 
     `part` is page or attachment; `name` is empty for the page, else the attachment's file name.
-    `canonical_digest` is the digest of the content by `canonical_rule` (`page/1`, `bytes/1`);
+    `canonical_digest` is the content's by `canonical_rule` (`page/2`, `ooxml/1`, `bytes/1` …);
     `published` is ISO to the precision shown; `media` html, docx, pdf, …
     """
 
@@ -239,6 +241,7 @@ def store_reading(
         "body_title": reading.body_title,
         "verdicts": pack_verdicts(verdict.verdict for verdict in reading.verdicts),
         "unread": packed["states"].count(STATES["unread"]),
+        "record_digest": record_digest(reading),
         "created_at": at,
     }
     reading_id, form_id = conn.execute(_ADD_READING, row).one()
@@ -256,6 +259,18 @@ def store_reading(
             ],
         )
     return int(reading_id)
+
+
+def record_digest(reading: ReadingRecord) -> str | None:
+    """`sha256:<hex>` of the figures as published: the third layer of version; None without any.
+
+    Two pages that differ in prose, order of files or furniture alone have equal ones.
+    """
+    if not reading.cells:
+        return None
+    lines = [reading.layout]
+    lines += [f"{c.path}\t{c.state}\t{storable(c.raw)}\t{c.unit or ''}" for c in reading.cells]
+    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def load_reading(

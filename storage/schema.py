@@ -21,7 +21,7 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstrain
 
 # The newest migration; a test holds it against migrations/. Kept here so that a start of `archive`
 # need not import Alembic to know whether the database fits.
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -125,6 +125,33 @@ runs = Table(
     Column("stats", Json),
 )
 
+starts = Table(
+    "starts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("runs.id", index=True),
+    Column("started_at", Moment, nullable=False),
+    Column("software", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("config_digest", Text, nullable=False),
+    Column("rehearsal", sa.Boolean, nullable=False),
+    # What the delays were multiplied by: 1 but in a rehearsal.
+    Column("pace", sa.Float, nullable=False),
+)
+
+# What a start promised each portal: the audit holds its attempts to this, not to today's files.
+terms = Table(
+    "terms",
+    metadata,
+    _reference("starts.id", primary_key=True),
+    Column("portal", ForeignKey("portals.key"), primary_key=True),
+    Column("delay_s", sa.Float, nullable=False),
+    Column("opens", Text, nullable=False),
+    Column("closes", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("budget", Integer, nullable=False),
+)
+
 attempts = Table(
     "attempts",
     metadata,
@@ -141,6 +168,7 @@ attempts = Table(
     Column("retry", Integer, nullable=False),
     Column("error", Words),
     Column("referrer", Text),
+    sa.Index(None, "portal", "started_at"),
 )
 
 warc_files = Table(
@@ -156,10 +184,12 @@ captures = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     _reference("attempts.id", unique=True),
-    Column("url", Text, nullable=False),
+    Column("url", Text, nullable=False, index=True),
     Column("fetched_at", Moment, nullable=False),
     Column("status", Integer, nullable=False),
     Column("content_type", Words),
+    Column("etag", Words),
+    Column("last_modified", Words),
     Column("size", Integer, nullable=False),
     # As in WARC-Payload-Digest, letter for letter: `sha256:<hex>`.
     Column("payload_digest", Text, nullable=False, index=True),
@@ -264,6 +294,8 @@ readings = Table(
     Column("verdicts", Text, nullable=False),
     # How many cells are unread; coverage asks this of every report.
     Column("unread", Integer, nullable=False),
+    # The third layer of version: equal figures have equal ones, whatever the page around them.
+    Column("record_digest", Text),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("version_id", "parser"),
 )

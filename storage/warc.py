@@ -7,8 +7,8 @@ SHA-1; a record is a dozen lines and a block. `warcio check` verifies what stand
 A file is called `<time>-<run>-<serial>.warc.gz`, so that names sort by time, and has `.open`
 appended while it is written. It is then a whole WARC file all the same: readers and `warcio check`
 take it as it is, but whoever ships files away must wait until it is sealed. The writer holds a lock
-on it, so a file that a dead run left open is told from one in use, cut behind its last whole record
-and sealed by the next run.
+on it, so a file that a dead run left open is told from one in use, cut behind its last whole
+exchange and sealed by the next run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,14 @@ _GZIP_LEVEL = 9
 _GZIP = 16 + zlib.MAX_WBITS
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+# How the records begin that are followed by the record of their request.
+_ANSWERS = (b"WARC/1.1\r\nWARC-Type: response", b"WARC/1.1\r\nWARC-Type: revisit")
+IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
+# Which row of `attempts` a record belongs to: a start after a crash finds its way back by it.
+ATTEMPT = "WARC-Gongkai-Attempt"
+# What that attempt came to: some of it can only be said while the crawl is there.
+OUTCOME = "WARC-Gongkai-Outcome"
 
 
 def digest(data: bytes) -> str:
@@ -68,12 +75,24 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """How a connection was secured: `tls/1.3`, the cipher suite, and the leaf certificate's
+    digest (`sha256:<hex>` of its DER).
+    """
+
+    protocol: str
+    cipher: str
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """One answered request as it went over the wire.
 
     Heads are the first line, the headers and the blank line, to the byte; `body` is as received
     apart from chunking, still content-encoded. `ip` and `protocol` (`http/1.1`) may be unknown.
-    `reconstructed`: the heads were put together again from parsed headers.
+    `reconstructed`: the heads were put together again from parsed headers. `truncated` says why
+    the body ends before its end, in the words of WARC-Truncated: length, time or disconnect.
     """
 
     url: str
@@ -82,20 +101,23 @@ class Exchange:
     response_head: bytes
     body: bytes
     status: int
-    content_type: str | None
     ip: str | None
     protocol: str
     reconstructed: bool
+    tls: Tls | None = None
+    truncated: str | None = None
 
 
 def exchange_records(
     exchange: Exchange,
+    attempt_id: int,
+    outcome: str,
     date: datetime,
     record_id: str,
     payload_digest: str,
     original: Original | None,
 ) -> list[bytes]:
-    """The response (a revisit when `original` holds the same payload) and its request.
+    """The response (a revisit when `original` holds the payload) and its request.
 
     Raises ValueError for a head that does not end with its first blank line.
     """
@@ -104,15 +126,13 @@ def exchange_records(
         if found is None or found.end() != len(head):
             raise ValueError(f"a head must end with its one blank line: {head[:200]!r}")
     common = [("WARC-Date", warc_date(date)), ("WARC-Target-URI", exchange.url)]
-    if exchange.ip:
-        common.append(("WARC-IP-Address", exchange.ip))
-    if exchange.protocol:
-        common.append(("WARC-Protocol", exchange.protocol))
-    if exchange.reconstructed:
-        # Order, case or the reason phrase may differ from what went over the wire.
-        common.append(("WARC-Gongkai-Head", "reconstructed"))
-    kind, profile = _profile(original)
+    common += _connection(exchange)
+    common.append((ATTEMPT, str(attempt_id)))
+    kind, profile = _profile(original, exchange.status)
     response = [("WARC-Record-ID", record_id), *common, ("WARC-Payload-Digest", payload_digest)]
+    response.append((OUTCOME, outcome))
+    if exchange.truncated:
+        response.append(("WARC-Truncated", exchange.truncated))
     answered = exchange.response_head + (b"" if original else exchange.body)
     request = [("WARC-Record-ID", new_record_id()), *common, ("WARC-Concurrent-To", record_id)]
     asked = exchange.request_head + exchange.request_body
@@ -235,6 +255,26 @@ def locate(directory: Path, name: str) -> Path:
     )
 
 
+def records(path: Path, offset: int = 0) -> Iterator[tuple[int, int, dict[str, str], bytes]]:
+    """Offset, length, WARC headers and block of every record from `offset` on.
+
+    Raises WarcNotReadable at the first that is torn.
+    """
+    from warcio.archiveiterator import ArchiveIterator
+    from warcio.exceptions import ArchiveLoadFailed
+
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            found = ArchiveIterator(file, no_record_parse=True)
+            for record in found:
+                headers, block = dict(record.rec_headers.headers), record.raw_stream.read()
+                start = found.get_record_offset()
+                yield start, found.get_record_length(), headers, block
+    except (OSError, ArchiveLoadFailed, zlib.error) as error:
+        raise _torn(path, offset, error) from error
+
+
 def read_record(path: Path, offset: int) -> tuple[dict[str, str], bytes, bytes]:
     """One record: its WARC headers, the HTTP head with its blank line, and the body.
 
@@ -252,23 +292,37 @@ def read_record(path: Path, offset: int) -> tuple[dict[str, str], bytes, bytes]:
             headers = dict(record.rec_headers.headers)
             block = record.raw_stream.read()
     except (OSError, ArchiveLoadFailed, zlib.error) as error:
-        raise WarcNotReadable(
-            f"{path} has no whole record at {offset} ({str(error).strip()}): "
-            "bring the file back from a copy"
-        ) from error
+        raise _torn(path, offset, error) from error
     if len(block) != int(headers.get("Content-Length", -1)):
         raise WarcNotReadable(f"{path} ends within the record at {offset}: bring back a whole copy")
     if not headers.get("Content-Type", "").startswith("application/http"):
         return headers, b"", block
-    return headers, *_split(block)
+    return headers, *split(block)
 
 
-def _profile(original: Original | None) -> tuple[str, list[Header]]:
+def _connection(exchange: Exchange) -> list[Header]:
+    """How the exchange was carried: fields of WARC 1.1 and of its community's proposals."""
+    fields: list[Header] = []
+    if exchange.ip:
+        fields.append(("WARC-IP-Address", exchange.ip))
+    if exchange.protocol:
+        fields.append(("WARC-Protocol", exchange.protocol))
+    if exchange.tls:
+        fields.append(("WARC-Protocol", exchange.tls.protocol))
+        fields.append(("WARC-Cipher-Suite", exchange.tls.cipher))
+        fields.append(("WARC-Gongkai-Certificate", exchange.tls.certificate))
+    if exchange.reconstructed:
+        # Order, case or the reason phrase may differ from what went over the wire.
+        fields.append(("WARC-Gongkai-Head", "reconstructed"))
+    return fields
+
+
+def _profile(original: Original | None, status: int) -> tuple[str, list[Header]]:
     """The record type, and for a revisit what replay tools need to find the payload."""
     if original is None:
         return "response", []
     return "revisit", [
-        ("WARC-Profile", _IDENTICAL),
+        ("WARC-Profile", NOT_MODIFIED if status == 304 else IDENTICAL),
         ("WARC-Refers-To", original.record_id),
         ("WARC-Refers-To-Target-URI", original.url),
         ("WARC-Refers-To-Date", warc_date(original.date)),
@@ -302,8 +356,8 @@ def _record(kind: str, headers: Sequence[Header], content_type: str, block: byte
     return gzip.compress(head.encode() + block + b"\r\n\r\n") + gzip.flush()
 
 
-def _split(block: bytes) -> tuple[bytes, bytes]:
-    """Head with its blank line, and body."""
+def split(block: bytes) -> tuple[bytes, bytes]:
+    """The block of an HTTP record as head, with its blank line, and body."""
     found = _BLANK_LINE.search(block)
     end = found.end() if found else len(block)
     return block[:end], block[end:]
@@ -357,19 +411,28 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _whole_length(handle: int) -> int:
-    """The end of the last whole gzip member."""
+    """The end of the last whole exchange: an answer whose request is torn is torn itself."""
     good = position = 0
-    member = zlib.decompressobj(_GZIP)
+    member, begun = zlib.decompressobj(_GZIP), b""
     with suppress(zlib.error):
         while rest := os.read(handle, 1 << 16):
             while rest:
-                member.decompress(rest)
+                content = member.decompress(rest)
+                begun += content[: len(_ANSWERS[0]) - len(begun)]
                 used = len(rest) - len(member.unused_data)
                 position += used
                 rest = rest[used:]
                 if member.eof:
-                    good, member = position, zlib.decompressobj(_GZIP)
+                    good = good if begun.startswith(_ANSWERS) else position
+                    member, begun = zlib.decompressobj(_GZIP), b""
     return good
+
+
+def _torn(path: Path, offset: int, error: Exception) -> WarcNotReadable:
+    return WarcNotReadable(
+        f"{path} has no whole record at {offset} ({str(error).strip()}): "
+        "bring the file back from a copy"
+    )
 
 
 def _not_written(path: Path, error: OSError) -> WarcNotWritten:

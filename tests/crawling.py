@@ -48,9 +48,12 @@ class Operator:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def crawl(self, spider: str, **arguments: str) -> subprocess.CompletedProcess[str]:
-        options = [part for name, value in arguments.items() for part in ("-a", f"{name}={value}")]
-        return self.scrapy("crawl", spider, *options)
+    def crawl(
+        self, spider: str, *options: str, **arguments: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`options` as on the command line, e.g. "-s", "DOWNLOAD_TIMEOUT=1"."""
+        told = [part for name, value in arguments.items() for part in ("-a", f"{name}={value}")]
+        return self.scrapy("crawl", spider, *options, *told)
 
     def _run(self, command: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

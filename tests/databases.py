@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
-from storage.captures import Attempt, CaptureRef, Exchange, Recorder
+from storage.captures import Attempt, CaptureRef, Ending, Exchange, Recorder
 from storage.database import transact
 from storage.facts import (
     CellRecord,
@@ -32,11 +32,13 @@ from storage.facts import (
     sight,
     store_reading,
 )
-from storage.runs import PortalRecord, begin_run, end_run
+from storage.runs import PortalRecord, Start, Terms, begin_run, end_run
 
 NOW = datetime(2026, 3, 6, 6, 38, tzinfo=UTC)
 TIANSHAN = "乌鲁木齐市天山区人民政府"
 PORTAL = PortalRecord("tianshan", "650102", "天山区", "Tianshan District", "vsb", TIANSHAN)
+TERMS = Terms(3.0, "22:00", "09:00", "Asia/Shanghai", 5000)
+START = Start("urumqi_districts", "gongkai/test", "test@example.org", "c0", False, 1.0)
 FORM = FormRecord(
     key="2019",
     cells=(
@@ -96,7 +98,6 @@ def exchange(
         response_head=head,
         body=body,
         status=status,
-        content_type="text/html",
         ip="127.0.0.1",
         protocol="http/1.1",
         reconstructed=reconstructed,
@@ -159,9 +160,7 @@ class Crawl:
     _minutes: count[int] = field(default_factory=count)
 
     def __enter__(self) -> Self:
-        self.run_id = begin_run(
-            self.engine, "urumqi_districts", [PORTAL], "gongkai/test", "test@example.org", "c0"
-        )
+        self.run_id = begin_run(self.engine, START, [(PORTAL, TERMS)]).run_id
         self.recorder = Recorder(
             self.engine, self.directory, self.run_id, {"software": "gongkai/test"}
         )
@@ -180,10 +179,12 @@ class Crawl:
         return self.start + timedelta(minutes=next(self._minutes))
 
     def attempt(self, url: str = "http://www.xjtsq.gov.cn/info/3168/1.htm") -> Attempt:
-        return Attempt(self.run_id, "tianshan", url, "report", self.now(), 12, "ok", 200)
+        return Attempt(self.run_id, "tianshan", url, "report", self.now())
 
-    def capture(self, answered: Exchange) -> CaptureRef:
-        ref = self.recorder.record(self.attempt(answered.url), answered)
+    def capture(self, answered: Exchange, outcome: str = "ok") -> CaptureRef:
+        asked = self.recorder.ask(self.attempt(answered.url))
+        ending = Ending(outcome, 12, answered.status, len(answered.body))
+        ref = self.recorder.answer(asked, ending, answered)
         assert ref is not None
         return ref
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
 from storage import captures, warc
-from storage.errors import NotInArchive, WarcNotReadable, WarcNotWritten
+from storage.errors import DiskNearlyFull, NotInArchive, WarcNotReadable, WarcNotWritten
 from storage.schema import attempts, organs, portals, runs, warc_files
 from storage.schema import captures as captures_table
 from storage.settings import Settings
@@ -32,7 +34,8 @@ def rows(engine: sa.Engine, table: sa.Table) -> list[sa.Row[object]]:
 
 def test_every_attempt_leaves_a_row_answered_or_not(engine: sa.Engine, directory: Path) -> None:
     with Crawl(engine, directory) as crawl:
-        assert crawl.recorder.record(crawl.attempt(), None) is None
+        asked = crawl.recorder.ask(crawl.attempt())
+        assert crawl.recorder.answer(asked, captures.Ending("timeout")) is None
         crawl.capture(exchange(status=404, head=b"HTTP/1.1 404 Not Found\r\n\r\n"))
     assert len(rows(engine, attempts)) == 2
     assert len(rows(engine, captures_table)) == 1
@@ -128,24 +131,95 @@ def test_bytes_are_durable_before_the_row_is_committed(
         sa.event.listen(engine, "commit", lambda _c: order.append("commit"))
         crawl.capture(exchange(b"counted"))
         monkeypatch.undo()
-    inserted = next(i for i, said in enumerate(order) if said.startswith("INSERT"))
+    inserted = order.index("INSERT INTO captures")
     assert order.index("fsync") < inserted
     assert "commit" in order[inserted:]
+
+
+def test_a_request_has_its_row_before_it_goes_out(engine: sa.Engine, directory: Path) -> None:
+    with Crawl(engine, directory) as crawl:
+        asked = crawl.recorder.ask(crawl.attempt())
+        (row,) = rows(engine, attempts)
+        assert (row.id, row.outcome, row.status) == (asked.id, "asked", None)
+        crawl.recorder.answer(asked, captures.Ending("dns", 5, error="no such host"))
+    (row,) = rows(engine, attempts)
+    assert (row.outcome, row.duration_ms, row.error) == ("dns", 5, "no such host")
+
+
+def test_nothing_is_asked_when_the_disk_is_nearly_full(
+    engine: sa.Engine, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Crawl(engine, directory) as crawl:
+        monkeypatch.setattr(captures, "disk_usage", lambda _: SimpleNamespace(free=15_000_000))
+        with pytest.raises(DiskNearlyFull, match="15 MB: make room"):
+            crawl.recorder.ask(crawl.attempt())
+    assert rows(engine, attempts) == []
+
+
+def test_what_may_not_be_asked_has_a_row_of_its_own(engine: sa.Engine, directory: Path) -> None:
+    with Crawl(engine, directory) as crawl:
+        crawl.recorder.refuse(crawl.attempt(), "robots_refused", "robots.txt disallows it")
+    (row,) = rows(engine, attempts)
+    assert (row.outcome, row.error) == ("robots_refused", "robots.txt disallows it")
 
 
 def test_a_row_that_could_not_be_committed_leaves_the_bytes_unreferenced(
     engine: sa.Engine, directory: Path
 ) -> None:
     with Crawl(engine, directory) as crawl:
-        attempt = crawl.attempt()
-        stranger = captures.Attempt(
-            **{name: getattr(attempt, name) for name in attempt.__slots__ if name != "portal"},
-            portal="nobody",
-        )
+        asked = crawl.recorder.ask(crawl.attempt())
+        stranger = replace(asked, id=asked.id + 1)
         with pytest.raises(sa.exc.IntegrityError):
-            crawl.recorder.record(stranger, exchange(b"orphan"))
-        assert rows(engine, attempts) == []
+            crawl.recorder.answer(stranger, captures.Ending("ok"), exchange(b"orphan"))
+        assert [row.outcome for row in rows(engine, attempts)] == ["asked"]
+        assert rows(engine, captures_table) == []
     assert check(sorted(directory.iterdir())) == 0
+
+
+def test_a_304_stands_for_the_answer_it_confirms(engine: sa.Engine, directory: Path) -> None:
+    url, head = "http://www.xjtsq.gov.cn/a", b'HTTP/1.1 200 OK\r\nETag: "1"\r\n\r\n'
+    with Crawl(engine, directory) as crawl:
+        first = crawl.capture(exchange(b"page", url, head=head))
+    with engine.connect() as connection:
+        validated = captures.validators(connection, directory, url)
+    assert validated is not None
+    assert (validated.capture_id, validated.etag, validated.last_modified) == (
+        first.id,
+        '"1"',
+        None,
+    )
+    with Crawl(engine, directory, start=datetime(2026, 4, 1, tzinfo=UTC)) as crawl:
+        asked = crawl.recorder.ask(crawl.attempt(url))
+        same = exchange(b"", url, 304, b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n')
+        ref = crawl.recorder.answer(
+            asked, captures.Ending("not_modified", status=304), same, validated
+        )
+    assert ref is not None
+    assert ref.revisit
+    assert captures.recorded(engine, directory, ref.id) == (head, b"page")
+    row = rows(engine, captures_table)[1]
+    names = {each.id: each.name for each in rows(engine, warc_files)}
+    headers, told, body = warc.read_record(directory / names[row.warc_file_id], row.warc_offset)
+    assert headers["WARC-Profile"].endswith("/1.1/revisit/server-not-modified")
+    assert headers["WARC-Refers-To-Target-URI"] == url
+    assert headers["WARC-Refers-To-Date"] == warc.warc_date(validated.original.date)
+    assert headers["WARC-Payload-Digest"] == first.payload_digest
+    assert (told.split()[1], body) == (b"304", b"")
+    assert check(sorted(directory.iterdir())) == 0
+
+
+def test_two_payloads_under_one_validator_are_a_lie(engine: sa.Engine, directory: Path) -> None:
+    honest, liar = "http://www.xjtsq.gov.cn/a", "http://www.xjtsq.gov.cn/b"
+    dated = b"HTTP/1.1 200 OK\r\nLast-Modified: Fri, 06 Mar 2020 06:38:00 GMT\r\n\r\n"
+    with Crawl(engine, directory) as crawl:
+        crawl.capture(exchange(b"one", honest))
+        crawl.capture(exchange(b"two", honest))
+        crawl.capture(exchange(b"one", liar, head=dated))
+        with engine.connect() as connection:
+            assert captures.liars(connection) == frozenset()
+        crawl.capture(exchange(b"two", liar, head=dated))
+    with engine.connect() as connection:
+        assert captures.liars(connection) == {"tianshan"}
 
 
 def test_many_threads_share_one_recorder(engine: sa.Engine, directory: Path) -> None:
@@ -184,12 +258,10 @@ def test_time_stamps_are_utc_and_aware_on_both_databases(
 ) -> None:
     local = datetime.fromisoformat("2026-03-06T14:38:00.123456+08:00")
     with Crawl(engine, directory, start=local) as crawl:
-        crawl.recorder.record(crawl.attempt(), None)
-        naive = captures.Attempt(
-            crawl.run_id, None, "http://a/", "probe", NOW.replace(tzinfo=None), 0, "dns"
-        )
+        asked = crawl.recorder.ask(crawl.attempt())
+        naive = replace(asked.attempt, started_at=NOW.replace(tzinfo=None))
         with pytest.raises(sa.exc.StatementError, match="no time zone"):
-            crawl.recorder.record(naive, None)
+            crawl.recorder.ask(naive)
     (row,) = rows(engine, attempts)
     assert row.started_at == local
     assert row.started_at.tzinfo == UTC

@@ -19,7 +19,7 @@ from tests.databases import NOW, exchange
 
 def records(body: bytes = b"body", **changes: object) -> list[bytes]:
     made = exchange(body, **changes)  # type: ignore[arg-type]
-    return warc.exchange_records(made, NOW, warc.new_record_id(), warc.digest(body), None)
+    return warc.exchange_records(made, 7, "ok", NOW, warc.new_record_id(), warc.digest(body), None)
 
 
 def writer(directory: Path, **options: int) -> warc.WarcWriter:
@@ -92,9 +92,9 @@ def test_every_file_begins_with_its_warcinfo_and_is_clean(tmp_path: Path) -> Non
 def test_the_checker_would_see_a_changed_byte(tmp_path: Path) -> None:
     tampered = records(b"body")
     digest = warc.digest(b"body")
-    tampered[0] = warc.exchange_records(exchange(b"Body"), NOW, warc.new_record_id(), digest, None)[
-        0
-    ]
+    tampered[0] = warc.exchange_records(
+        exchange(b"Body"), 7, "ok", NOW, warc.new_record_id(), digest, None
+    )[0]
     out = writer(tmp_path)
     name, _ = out.append(tampered)
     out.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ LF_ONLY = b"HTTP/1.0 200 OK\nServer: old\nContent-Length: 5\n\n"
 
 @contextmanager
 def serving(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A proxy that answers the home page with these bytes and hangs up; what it was asked."""
+    """A proxy that answers the home page with these bytes and hangs up; the requests for it."""
     asked: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -48,8 +49,11 @@ def serving(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
                     head += heard
                 if not head:
                     continue
-                asked.append(head)
-                connection.sendall(NOT_THERE if b"/robots.txt" in head else answer)
+                home = head.startswith(b"GET " + HOME.encode() + b" ")
+                if home:
+                    asked.append(head)
+                with suppress(OSError):  # who was told enough hangs up
+                    connection.sendall(answer if home else NOT_THERE)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -89,6 +93,16 @@ def records(operator: Operator) -> list[tuple[bytes, bytes, bytes]]:
     return found
 
 
+def attempts_of(database_url: str) -> list[str]:
+    """The outcomes of the attempts at the home page."""
+    engine = make_engine(database_url, writing=False)
+    query = sa.select(attempts.c.outcome).where(attempts.c.url == HOME).order_by(attempts.c.id)
+    with engine.connect() as connection:
+        told = list(connection.execute(query).scalars())
+    engine.dispose()
+    return told
+
+
 @pytest.mark.parametrize(
     ("head", "sent", "body"),
     [
@@ -115,7 +129,7 @@ def test_heads_and_body_are_kept_to_the_byte(
     (request, response, kept) = records(operator)[0]
     assert response == head
     assert kept == body
-    assert request == asked[1]
+    assert request == asked[0]
 
 
 def test_a_continue_before_the_answer_is_no_part_of_it(tmp_path: Path, database_url: str) -> None:
@@ -136,30 +150,63 @@ def test_what_came_of_a_truncated_answer_is_kept_as_evidence(
 ) -> None:
     operator, asked = crawl(tmp_path, database_url, answer)
     assert [body for _, _, body in records(operator)] == [kept] * 3
-    assert len(asked) == 4
-    engine = make_engine(database_url, writing=False)
-    with engine.connect() as connection:
-        outcomes = sa.select(attempts.c.outcome).where(attempts.c.url == HOME)
-        assert set(connection.execute(outcomes).scalars()) == {"truncated"}
-    engine.dispose()
+    assert len(asked) == 3
+    assert attempts_of(database_url) == ["truncated"] * 3
 
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (b"", "failed"),
+        (b"", "reset"),
+        (b"HTTP/1.1 200 OK\r\nServer: half a he", "reset"),
         (b"garbage\r\n\r\n", "failed"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", "failed"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n", "too_large"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-Many: xxxxxxxxxxxx\r\n" * 20_000 + b"\r\n", "too_large"),
     ],
 )
 def test_what_is_no_answer_leaves_a_row_each_time(
     tmp_path: Path, database_url: str, answer: bytes, outcome: str
 ) -> None:
     operator, asked = crawl(tmp_path, database_url, answer)
-    engine = make_engine(database_url, writing=False)
-    with engine.connect() as connection:
-        query = sa.select(attempts.c.outcome).where(attempts.c.url == HOME)
-        told = list(connection.execute(query).scalars())
-    engine.dispose()
-    assert told == [outcome] * (len(asked) - 1)
+    assert attempts_of(database_url) == [outcome] * len(asked) == [outcome] * 3
     assert operator.ask("runs")[0]["state"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("head", "sent", "kept"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", b"x" * 300, b""),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 300_000, b"x" * 100_000),
+    ],
+    ids=["declared", "endless"],
+)
+def test_what_is_too_large_is_kept_as_far_as_it_came(
+    tmp_path: Path, database_url: str, head: bytes, sent: bytes, kept: bytes
+) -> None:
+    with serving(head + sent) as (url, _):
+        operator = Operator(tmp_path, url, database_url)
+        operator.crawl("urumqi_districts", "-s", "DOWNLOAD_MAXSIZE=100000", portals="shuimogou")
+    ((_, response, body),) = records(operator)
+    assert response == head
+    assert body.startswith(kept)
+    assert len(body) < 250_000
+    assert attempts_of(database_url) == ["too_large"]
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (gzip.compress(bytes(20_000_000)), "too_large"),
+        (gzip.compress(b"page" * 1000)[:-20], "truncated"),
+        (gzip.compress(b"page" * 1000)[:-9] + b"xxxxxxxxx", "truncated"),
+    ],
+    ids=["bomb", "cut", "damaged"],
+)
+def test_what_is_wrong_with_the_compression_is_told_and_the_bytes_are_kept(
+    tmp_path: Path, database_url: str, body: bytes, outcome: str
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    operator, asked = crawl(tmp_path, database_url, head + body)
+    assert {kept for _, _, kept in records(operator)} == {body}
+    assert attempts_of(database_url) == [outcome] * len(asked)

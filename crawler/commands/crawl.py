@@ -1,6 +1,6 @@
 """`scrapy crawl SPIDER [-a portals=KEY,KEY]`, with our checks before and an exit code after.
 
-Exit codes: 0 the run is complete, 1 it is incomplete, 2 it could not start.
+Exit codes: 0 the run is complete, 1 it is incomplete or was stopped, 2 it could not start.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from crawler.fetching.run import Run
 from crawler.spiders.walk import PortalSpider
 from storage.database import open_for_writing
 from storage.errors import StorageError
+from storage.locks import DatabaseLocks
 from storage.settings import Settings
 
 
@@ -46,12 +47,16 @@ class Command(CrawlCommand):
             raise ConfigurationError(f"{args[0]} crawls no portals: derive it from PortalSpider")
         if unknown := sorted(set(opts.spargs) - {"portals"}):
             raise ConfigurationError(f"no argument {unknown[0]!r}: the only one is -a portals=KEY")
+        if not crawler.settings.getbool("ROBOTSTXT_OBEY"):
+            raise ConfigurationError("a guest obeys robots.txt: leave ROBOTSTXT_OBEY as it is")
         portals = crawler.spidercls.chosen(opts.spargs.get("portals", ""))
         check_start(crawler.settings["PACE"], portals, datetime.now(UTC))
-        settings = Settings()
-        open_for_writing(settings).dispose()
+        settings, keys = Settings(), [portal.key for portal in portals]
+        engine = open_for_writing(settings)
         # Only asked here: the run itself takes them, and holds them to its end.
-        PortalLocks(settings.home / "locks", [portal.key for portal in portals]).release()
+        PortalLocks(settings.home / "locks", keys).release()
+        DatabaseLocks(engine, keys).release()
+        engine.dispose()
         return crawler
 
     def _say(self, crawler: Crawler) -> None:

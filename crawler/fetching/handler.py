@@ -7,22 +7,23 @@ so nothing that was asked or answered can miss the archive.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from time import monotonic
+from typing import Any
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest, ResponseDataLossError
+from scrapy.exceptions import ResponseDataLossError, StopDownload
 from scrapy.http import Response
 from scrapy.utils._download_handlers import wrap_twisted_exceptions
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from crawler.fetching import outcomes
-from crawler.fetching.patience import Patience
+from crawler.fetching.answers import Opened, open_answer, status_of
 from crawler.fetching.run import Run
 from crawler.fetching.wire import RecordingAgent, RecordingFactory, Wire
-from storage.captures import Attempt, Exchange
+from crawler.items import Unusable
+from storage.captures import Asked, Ending, Exchange, Validated
 from storage.errors import StorageError
 
 
@@ -34,93 +35,132 @@ class RecordingHandler(HTTP11DownloadHandler):
         self._pool._factory = RecordingFactory
         # Twisted would ask again by itself when a kept connection drops, behind our back.
         self._pool.retryAutomatically = False
-        self._patience = Patience()
+        self._limit = crawler.settings.getint("DOWNLOAD_MAXSIZE")
+        crawler.signals.connect(self._head_came, signals.headers_received)
+        crawler.signals.connect(self._bytes_came, signals.bytes_received)
 
     async def download_request(self, request: Request) -> Response:
         run = self._crawler.get_extension(Run)
         assert run is not None, "only portal spiders are crawled"
-        await self._wait(request, run)
-        request.meta.pop("wire", None)  # a retry carries the meta of the try before
-        started_at = datetime.now(UTC)
+        known = await self._durably(run, run.validators, request)
+        _ask_conditionally(request, known if known and run.may_trust(request) else None)
+        await run.guest.admit(request)
+        asked = await self._durably(run, run.ask, request)
+        run.guest.sent(request, asked.attempt.started_at)
+        began = monotonic()
         try:
-            response = await self._fetch(request)
+            answered = await self._fetch(request)
         except Exception as error:
-            word = outcomes.of_error(error)
-            attempt = run.attempt(request, started_at, word, error=str(error))
-            await self._keep(run, request, attempt, None)
+            outcome = outcomes.of_error(error)
+            ending = Ending(outcome, _milliseconds(began), error=str(error))
+            cut: str | None = "time" if outcome == outcomes.TIMEOUT else "disconnect"
+            await self._end(run, request, asked, ending, cut)
             raise
-        whole = "dataloss" not in response.flags
-        attempt = run.attempt(
-            request,
-            started_at,
-            outcomes.of_status(response.status) if whole else outcomes.TRUNCATED,
-            status=response.status,
-            size=len(response.body),
-        )
-        await self._keep(run, request, attempt, _exchange(request, response))
-        self._patience.listen(request, response)
-        if not whole:
-            raise ResponseDataLossError(f"{request.url} ended before its end")
-        return response
+        opened, cut = await self._open(run, request, answered)
+        ending = Ending(opened.outcome, _milliseconds(began), answered.status, len(answered.body))
+        await self._end(run, request, asked, ending, cut, known)
+        run.guest.learn(request, opened.outcome, opened.response)
+        return await self._hand_on(run, request, opened, known)
 
     async def _fetch(self, request: Request) -> Response:
         agent = RecordingAgent(
             contextFactory=self._contextFactory,
             bindAddress=self._bind_address,
             pool=self._pool,
-            maxsize=self._default_maxsize,
-            warnsize=self._default_warnsize,
-            fail_on_dataloss=False,  # what came of a broken answer is kept; see above
+            maxsize=0,  # what came before the limit is kept; see _bytes_came
+            fail_on_dataloss=False,  # what came of a broken answer is kept; see _open
             crawler=self._crawler,
         )
         with wrap_twisted_exceptions():
             return await maybe_deferred_to_future(agent.download_request(request))
 
-    async def _keep(
-        self, run: Run, request: Request, attempt: Attempt, exchange: Exchange | None
+    def _head_came(self, body_length: int, request: Request) -> None:
+        if body_length > self._limit:
+            raise StopDownload(fail=False)
+
+    def _bytes_came(self, request: Request) -> None:
+        wire: Wire = request.meta["wire"]
+        if wire.received > self._limit:
+            raise StopDownload(fail=False)
+
+    async def _open(
+        self, run: Run, request: Request, answered: Response
+    ) -> tuple[Opened, str | None]:
+        """The answer without its compression, judged; and why it was cut short, if it was."""
+        wire: Wire = request.meta["wire"]
+        purpose = run.purpose(request)
+        head, body, missing = wire.response_head, answered.body, run.missing_of(request)
+        opened = await asyncio.to_thread(
+            open_answer, request, purpose, head, body, self._limit, missing
+        )
+        if "download_stopped" in answered.flags:
+            return Opened(opened.response, outcomes.TOO_LARGE), "length"
+        if "dataloss" in answered.flags:
+            return Opened(opened.response, outcomes.TRUNCATED), "disconnect"
+        return opened, None
+
+    async def _end(
+        self,
+        run: Run,
+        request: Request,
+        asked: Asked,
+        ending: Ending,
+        cut: str | None,
+        known: Validated | None = None,
     ) -> None:
-        """Compress, digest and sync beside the reactor; the answer waits until it is durable."""
+        """Keep the attempt's end, and whatever came of an answer with a whole head."""
+        wire: Wire | None = request.meta.pop("wire", None)
+        exchange = None if wire is None else _exchange(request, wire, cut)
+        await self._durably(run, run.answer, request, asked, ending, exchange, known)
+        run.guest.told(request, ending.outcome, wire.response_head if wire else None)
+
+    async def _hand_on(
+        self, run: Run, request: Request, opened: Opened, known: Validated | None
+    ) -> Response:
+        """What the spider may see of an answer; whatever it may not read is raised."""
+        request.meta["outcome"] = opened.outcome
+        if opened.outcome == outcomes.TRUNCATED:
+            raise ResponseDataLossError(f"{request.url} ended before its end")
+        if opened.outcome == outcomes.NOT_MODIFIED and known is not None:
+            return await asyncio.to_thread(run.recorded, request)
+        if opened.outcome in outcomes.UNUSABLE or opened.outcome == outcomes.NOT_MODIFIED:
+            raise Unusable(request.url, opened.outcome)
+        return opened.response
+
+    async def _durably(self, run: Run, work: Any, *arguments: Any) -> Any:
+        """Compress, digest, sync and commit beside the reactor; the crawl ends where it fails."""
         try:
-            await asyncio.to_thread(run.keep, request, attempt, exchange)
+            return await asyncio.to_thread(work, *arguments)
         except StorageError as error:
             run.abandon(error)
             raise
 
-    async def _wait(self, request: Request, run: Run) -> None:
-        """Keep to Retry-After. The slot is held meanwhile, so nobody else of this portal goes."""
-        seconds = self._patience.seconds(request)
-        if run.leaving:
-            raise IgnoreRequest("the crawl is leaving")
-        if seconds <= 0:
-            return
-        if seconds > Patience.LONGEST:
-            run.refuse(request, outcomes.RETRY_LATER, f"asked to come back in {seconds:.0f} s")
-            run.incomplete("told to come back later")
-            raise IgnoreRequest("told to come back later")
-        while not run.leaving and (left := self._patience.seconds(request)) > 0:
-            await asyncio.sleep(min(left, 0.5))  # short naps: who is told to stop stops
-        if run.leaving:
-            raise IgnoreRequest("the crawl is leaving")
-        slot = self._crawler.engine.downloader.slots[request.meta["download_slot"]]
-        slot.lastseen = monotonic()
+
+def _ask_conditionally(request: Request, known: Validated | None) -> None:
+    """Set the archive's validators; a redirect or retry brings along those of the try before."""
+    etag, last_modified = (known.etag, known.last_modified) if known else (None, None)
+    for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)):
+        request.headers.pop(name, None)
+        if value:
+            request.headers[name] = value.encode("latin-1")
 
 
-def _exchange(request: Request, response: Response) -> Exchange:
-    wire: Wire = request.meta["wire"]
+def _exchange(request: Request, wire: Wire, cut: str | None) -> Exchange:
     return Exchange(
         url=request.url,
         request_head=wire.request_head,
         request_body=request.body,
         response_head=wire.response_head,
-        body=response.body,
-        status=response.status,
-        content_type=_text(response.headers.get("Content-Type")),
+        body=wire.body,
+        status=status_of(wire.response_head),
         # Through a proxy the address is the proxy's, which proves nothing about the portal.
-        ip=None if request.meta.get("proxy") else str(response.ip_address or "") or None,
-        protocol=(response.protocol or "").lower(),
+        ip=None if request.meta.get("proxy") else wire.ip,
+        protocol=wire.response_head.split(None, 1)[0].decode("latin-1").lower(),
         reconstructed=False,
+        tls=wire.tls,
+        truncated=cut,
     )
 
 
-def _text(value: bytes | None) -> str | None:
-    return value.decode("latin-1") if value else None
+def _milliseconds(began: float) -> int:
+    return round((monotonic() - began) * 1000)

@@ -8,24 +8,48 @@ import logging
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Self
+from zlib import crc32
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
+from scrapy.http import Response
 from scrapy.settings import overridden_settings
 
+from crawler.fetching import outcomes
+from crawler.fetching.answers import open_answer
+from crawler.fetching.guest import Guest
 from crawler.fetching.lock import PortalLocks
-from crawler.fetching.pace import check_start
+from crawler.fetching.pace import Pace, check_start
+from crawler.fetching.triage import Missing
 from crawler.items import Visit
-from crawler.portals import Portal
+from crawler.portals import Portal, host_of
 from crawler.spiders.walk import PortalSpider
-from storage.captures import Attempt, Exchange, Recorder
+from storage.captures import (
+    Asked,
+    Attempt,
+    CaptureRef,
+    Ending,
+    Exchange,
+    Recorder,
+    Validated,
+    header,
+    liars,
+    recorded,
+    validators,
+)
 from storage.database import open_for_writing
 from storage.errors import StorageError
-from storage.runs import PortalRecord, begin_run, end_run
+from storage.locks import DatabaseLocks
+from storage.recovery import recover
+from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
 from storage.settings import Settings
 
 logger = logging.getLogger(__name__)
+# Purposes whose answer may be a "not modified": listings are always read whole.
+_VALIDATED = frozenset({"report", "seed", "attachment"})
+# One page in so many is asked for whole in each run, others the next time.
+READ_WHOLE_EVERY = 30
 _TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/")
 
 
@@ -37,35 +61,39 @@ class Run:
         self.spider = spider
         self.stats = crawler.stats
         self.state, self.reason = "running", ""
+        self.missing: dict[str, Missing | None] = {}  # what each host answers for nothing
         self._closing: asyncio.Future[None] | None = None
         settings = Settings()
+        self._warcs = settings.warc_directory
         self.engine = open_for_writing(settings)
         keys = [portal.key for portal in spider.portals]
         self._locks = PortalLocks(settings.home / "locks", keys)
-        contact = str(crawler.settings["PACE"].contact)
-        digest = _configuration_digest(crawler, spider.portals)
-        software = f"gongkai/{version('gongkai')}"
-        self.id = begin_run(
-            self.engine,
-            spider.name,
-            [_portal_record(portal) for portal in spider.portals],
-            software,
-            contact,
-            digest,
+        self._shared_locks = DatabaseLocks(self.engine, keys)
+        start = _start(crawler, spider)
+        begun = begin_run(
+            self.engine, start, [(_record(p), _terms(p, start.pace)) for p in spider.portals]
         )
+        self.id, self.resumed = begun.run_id, begun.resumed
         self.recorder = Recorder(
             self.engine,
-            settings.warc_directory,
+            self._warcs,
             self.id,
             {
-                "software": f"{software} Scrapy/{version('Scrapy')}",
-                "operator": contact,
+                "software": f"{start.software} Scrapy/{version('Scrapy')}",
+                "operator": start.contact,
                 "robots": "obeyed",
                 "http-header-user-agent": str(crawler.settings["USER_AGENT"]),
                 "conformsTo": "WARC/1.1",
-                "configuration-digest": digest,
+                "configuration-digest": start.config_digest,
             },
         )
+        self.answered: dict[str, tuple[int, str, datetime]] = {}
+        if self.resumed:
+            recover(self.engine, self._warcs, self.id)
+            self.answered = answered(self.engine, self.id)
+        with self.engine.connect() as connection:
+            self._liars = set(liars(connection))
+        self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -93,50 +121,94 @@ class Run:
             closing = self.crawler.engine.close_spider_async(reason=reason)
             self._closing = asyncio.ensure_future(closing)
 
-    def keep(self, request: Request, attempt: Attempt, exchange: Exchange | None) -> None:
-        """Make the attempt durable, and tell the request which capture holds its answer."""
-        ref = self.recorder.record(attempt, exchange)
-        if ref is not None:
+    def purpose(self, request: Request) -> str:
+        """Why a request is made: its visit's purpose, else that of a middleware."""
+        visit: Visit | None = request.meta.get("visit")
+        return visit.purpose if visit else str(request.meta["purpose"])
+
+    def missing_of(self, request: Request) -> Missing | None:
+        """What the host of a request answers for an address that cannot exist."""
+        return self.missing.get(host_of(request.url))
+
+    def validators(self, request: Request) -> Validated | None:
+        """The answer to this request that the archive has, if its server may be asked about it."""
+        if self.purpose(request) not in _VALIDATED:
+            return None
+        with self.engine.connect() as connection:
+            return validators(connection, self._warcs, request.url)
+
+    def may_trust(self, request: Request) -> bool:
+        """Whether a server may say "not modified": none that lied, and not for every page always.
+
+        Each run reads another part of the pages whole, whatever the server would say.
+        """
+        if request.meta["portal"] in self._liars:
+            return False
+        return crc32(request.url.encode()) % READ_WHOLE_EVERY != self.id % READ_WHOLE_EVERY
+
+    def ask(self, request: Request) -> Asked:
+        """The row of a request that goes out now."""
+        asked = self.recorder.ask(self._attempt(request))
+        request.meta["at"] = asked.attempt.started_at
+        return asked
+
+    def answer(
+        self,
+        request: Request,
+        asked: Asked,
+        ending: Ending,
+        exchange: Exchange | None,
+        known: Validated | None,
+    ) -> None:
+        """Make what came of it durable, and tell the request which capture holds its answer."""
+        ref = self.recorder.answer(asked, ending, exchange, known)
+        if ref is not None and exchange is not None:
             request.meta["capture_id"] = ref.id
-        self.stats.inc_value("attempts")
-        self.stats.inc_value(f"outcome/{attempt.outcome}")
+            if known is not None and ending.outcome == outcomes.OK:
+                self._compare(request, known, exchange, ref)
+        self._count(ending.outcome)
 
     def refuse(self, request: Request, outcome: str, error: str = "") -> None:
         """Leave a row for a request that was never sent."""
-        attempt = self.attempt(request, datetime.now(UTC), outcome, error=error)
         try:
-            self.keep(request, attempt, None)
+            self.recorder.refuse(self._attempt(request), outcome, error)
         except StorageError as failure:
             self.abandon(failure)
             raise
+        self._count(outcome)
 
-    def attempt(
-        self,
-        request: Request,
-        started_at: datetime,
-        outcome: str,
-        *,
-        status: int | None = None,
-        size: int = 0,
-        error: str = "",
-    ) -> Attempt:
-        visit: Visit | None = request.meta.get("visit")
-        elapsed = datetime.now(UTC) - started_at
+    def recorded(self, request: Request) -> Response:
+        """The answer that the capture of a request stands for. Raises WarcNotReadable."""
+        head, body = recorded(self.engine, self._warcs, request.meta["capture_id"])
+        limit = self.crawler.settings.getint("DOWNLOAD_MAXSIZE")
+        return open_answer(request, self.purpose(request), head, body, limit, None).response
+
+    def _compare(
+        self, request: Request, known: Validated, exchange: Exchange, ref: CaptureRef
+    ) -> None:
+        """Did the server change an answer and keep its validators?"""
+        head, portal = exchange.response_head, request.meta["portal"]
+        same = (header(head, b"etag"), header(head, b"last-modified"))
+        if same != (known.etag, known.last_modified) or ref.payload_digest == known.payload_digest:
+            return
+        self._liars.add(portal)
+        self.incomplete(f"{portal} changes pages and not their validators: read whole next time")
+
+    def _attempt(self, request: Request) -> Attempt:
         referrer = request.headers.get("Referer")
         return Attempt(
             run_id=self.id,
-            portal=visit.portal if visit else request.meta.get("portal"),
+            portal=request.meta.get("portal"),
             url=request.url,
-            purpose=visit.purpose if visit else "robots",
-            started_at=started_at,
-            duration_ms=round(elapsed.total_seconds() * 1000),
-            outcome=outcome,
-            status=status,
-            size=size,
+            purpose=self.purpose(request),
+            started_at=datetime.now(UTC),
             retry=int(request.meta.get("retry_times", 0)),
-            error=error or None,
             referrer=referrer.decode("latin-1") if referrer else None,
         )
+
+    def _count(self, outcome: str) -> None:
+        self.stats.inc_value("attempts")
+        self.stats.inc_value(f"outcome/{outcome}")
 
     def incomplete(self, reason: str) -> None:
         """Say that something was left unasked or unread."""
@@ -161,18 +233,32 @@ class Run:
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
         self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
-        state = "complete" if self.reason == "finished" else "incomplete"
+        # Told to leave, it stops: the next start goes on where this one ended.
+        state = "stopped" if reason != "finished" else "incomplete" if gaps else "complete"
         tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
         try:
             self.recorder.close()
         finally:
             end_run(self.engine, self.id, state, self.reason, tally)
             self.state = state
+            self._shared_locks.release()
             self.engine.dispose()
             self._locks.release()
 
 
-def _portal_record(portal: Portal) -> PortalRecord:
+def _start(crawler: Crawler, spider: PortalSpider) -> Start:
+    pace: Pace = crawler.settings["PACE"]
+    return Start(
+        spider=spider.name,
+        software=f"gongkai/{version('gongkai')}",
+        contact=pace.contact,
+        config_digest=_configuration_digest(crawler, spider.portals),
+        rehearsal=pace.rehearsal,
+        pace=pace.factor,
+    )
+
+
+def _record(portal: Portal) -> PortalRecord:
     return PortalRecord(
         key=portal.key,
         division_code=portal.division_code,
@@ -181,6 +267,10 @@ def _portal_record(portal: Portal) -> PortalRecord:
         cms=portal.cms,
         government=portal.government,
     )
+
+
+def _terms(portal: Portal, pace: float) -> Terms:
+    return Terms(portal.delay * pace, *portal.window, portal.timezone, portal.budget)
 
 
 def _configuration_digest(crawler: Crawler, portals: tuple[Portal, ...]) -> str:

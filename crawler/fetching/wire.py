@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL.SSL import Connection
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import (
     _LenientHTTP11ClientProtocol,
     _LenientHTTPClientParser,
+    _ResponseReader,
     _ScrapyAgent,
 )
 from twisted.internet.defer import Deferred
@@ -25,20 +29,50 @@ from twisted.web.client import Response as TxResponse
 from twisted.web.client import _HTTP11ClientFactory
 from twisted.web.iweb import IResponse
 
+from crawler.fetching.outcomes import OverlongHead
+from storage.captures import Tls
+from storage.warc import digest
 
-@dataclass(frozen=True, slots=True)
+_LONGEST_HEAD = 256 * 1024
+
+
+@dataclass(slots=True)
 class Wire:
-    """First line, headers and blank line of a request and of its answer, to the byte."""
+    """First line, headers and blank line of a request and of its answer, to the byte; who answered
+    (an IP address), and how it was secured.
+    """
 
     request_head: bytes
     response_head: bytes
+    ip: str
+    tls: Tls | None
+    _body: BytesIO | None = None
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the body have come so far."""
+        return self._body.tell() if self._body else 0
+
+    @property
+    def body(self) -> bytes:
+        """What has come of the body so far."""
+        return self._body.getvalue() if self._body else b""
 
 
 class RecordingAgent(_ScrapyAgent):
-    """Leaves the heads of an exchange in the request's `meta["wire"]`."""
+    """Leaves what went over the wire in the request's `meta["wire"]`, whole answer or not."""
 
     def _cb_bodyready(self, txresponse: TxResponse, request: Request) -> Any:
-        request.meta["wire"] = getattr(txresponse, "gongkai_wire", None)
+        wire: Wire = getattr(txresponse, "gongkai_wire")  # noqa: B009  # attached below
+        request.meta["wire"] = wire
+        deliver = txresponse.deliverBody
+
+        def observed(reader: _ResponseReader) -> None:
+            # When a timeout or the limit ends the download, the reader has what came till then.
+            wire._body = reader._bodybuf
+            deliver(reader)  # type: ignore[no-untyped-call]
+
+        txresponse.deliverBody = observed  # type: ignore[method-assign]
         return super()._cb_bodyready(txresponse, request)
 
 
@@ -61,7 +95,10 @@ class _RecordingProtocol(_LenientHTTP11ClientProtocol):
         parser.__class__ = _RecordingParser
 
         def attach(response: IResponse) -> IResponse:
-            response.gongkai_wire = Wire(sent.text, b"".join(parser.head))  # type: ignore[attr-defined]
+            head = b"".join(getattr(parser, "head"))  # noqa: B009  # its class was changed
+            transport: Any = self.transport
+            wire = Wire(sent.text, head, transport.getPeer().host, _tls(transport))
+            response.gongkai_wire = wire
             return response
 
         answered.addCallback(attach)
@@ -72,12 +109,32 @@ class _RecordingParser(_LenientHTTPClientParser):
     """Keeps the lines of the last head: a 100 Continue before it is no part of the answer."""
 
     head: list[bytes]
+    _left: int
 
     def lineReceived(self, line: bytes) -> None:
         if self.state == STATUS:
-            self.head = []
+            self.head, self._left = [], _LONGEST_HEAD
+        self._left -= len(line)
+        if self._left < 0:
+            raise OverlongHead(f"a head of more than {_LONGEST_HEAD} bytes")
         self.head.append(line + self.delimiter)
         super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        raise OverlongHead(f"a line of {len(line)} bytes in the head")
+
+
+def _tls(transport: Any) -> Tls | None:
+    connection = transport.getHandle()
+    if not isinstance(connection, Connection):
+        return None  # a plain socket
+    certificate = connection.get_peer_certificate(as_cryptography=True)
+    return Tls(
+        # As the WARC proposal spells it: tls/1.3 for what OpenSSL calls TLSv1.3.
+        (connection.get_protocol_version_name() or "").lower().replace("v", "/"),
+        connection.get_cipher_name() or "",
+        digest(certificate.public_bytes(Encoding.DER)) if certificate else "",
+    )
 
 
 class _Sheet:

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 from crawler.cms import cms_by_key, parse_page, recognise
 from crawler.cms.base import Article, Cms, Link, Listing, Page
-from crawler.items import Attachment, Refused, ReportPage, Sight, Unreachable, Visit
+from crawler.items import Attachment, Refused, ReportPage, Sight, Unreachable, Unusable, Visit
 from crawler.portals import Portal, Registry, host_of, load
 from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
 
@@ -149,9 +149,11 @@ class PortalSpider(Spider):
             onward = replace(visit, purpose="attachment", title=name, identity=report.identity)
             request = self._request(link.url, onward, _REPORT)
             owners = self._files.setdefault(link.url, set())
-            # A file of two reports is asked for by each.
-            yield request.replace(dont_filter=bool(owners - {report.identity}))
+            # A file of two reports is asked for by each. Noted before it is yielded: pages from the
+            # archive are walked at the same time.
+            shared = bool(owners - {report.identity})
             owners.add(report.identity)
+            yield request.replace(dont_filter=shared)
 
     def _attachment(self, response: Response, visit: Visit) -> Iterator[Found]:
         assert visit.identity is not None, "an attachment is asked for with its report's identity"
@@ -240,12 +242,14 @@ class PortalSpider(Spider):
             # The canonical host does not answer: the alias the link named may.
             yield self._request(original, visit, request.priority)
             return
+        unusable = failure.value.outcome if isinstance(failure.value, Unusable) else None
         refused = isinstance(failure.value, Refused)
         needed = visit.purpose in _NEEDED or is_annual(visit.trail)
-        if not refused and (status not in _GONE or needed):
-            self._incomplete(f"{visit.purpose} not answered")
+        gone = status in _GONE or unusable == "soft_404"
+        if not refused and (not gone or needed):
+            self._incomplete(f"{visit.purpose} {unusable or 'not answered'}")
         if visit.purpose in _TOLD:
-            word = f"http_{status}" if status else type(failure.value).__name__
+            word = f"http_{status}" if status else unusable or type(failure.value).__name__
             yield from self._unreachable(request.url, visit, word, told=True)
 
     def _unreachable(
@@ -273,7 +277,8 @@ def _is_file(response: TextResponse) -> bool:
 
 def _sight(response: Response, visit: Visit) -> Sight:
     led = tuple(response.meta.get("redirect_urls", ()))
-    return Sight(visit.portal, response.url, response.meta["capture_id"], _now(), led)
+    meta = response.meta
+    return Sight(visit.portal, response.url, meta["capture_id"], meta["at"], led)
 
 
 def _now() -> datetime:

@@ -1,0 +1,115 @@
+"""`python -m bench.crawl [PAGES …]`: what the evidence costs. Goals P1 to P3.
+
+The whole product (every request a durable row, WARC synced, versions, cells, checks) against stock
+Scrapy that follows the same links and keeps nothing; both from the same loopback site, interleaved.
+CPU is user and system time of the crawling process; RSS is its peak. With several sizes the last
+line is the growth of the peak from the first to the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds, seconds, megabytes."""
+
+    wall: float
+    cpu: float
+    rss: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.crawl", description=__doc__)
+    parser.add_argument("pages", type=int, nargs="*", default=[1000], help="sizes (default: 1000)")
+    parser.add_argument("--pairs", type=int, default=3, help="interleaved pairs a size")
+    options = parser.parse_args()
+    peaks = []
+    for pages in options.pages:
+        with site(pages) as url:
+            pairs = [(stock(url), product(url, pages)) for _ in range(options.pairs)]
+        show(pages, pairs)
+        peaks.append(median(ours.rss for _, ours in pairs))
+    if len(peaks) > 1:
+        print(
+            f"peak RSS, {options.pages[-1]} pages / {options.pages[0]}: {peaks[-1] / peaks[0]:.2f}"
+        )
+
+
+def show(pages: int, pairs: list[tuple[Cost, Cost]]) -> None:
+    for name, each in (("stock", [pair[0] for pair in pairs]), ("gongkai", [p[1] for p in pairs])):
+        print(
+            f"{pages} pages, {name:<8} cpu {median(c.cpu for c in each):6.1f} s   "
+            f"wall {median(c.wall for c in each):6.1f} s   "
+            f"rss {median(c.rss for c in each):5.0f} MB"
+        )
+    for what in ("cpu", "wall", "rss"):
+        ratio = median(getattr(ours, what) / getattr(theirs, what) for theirs, ours in pairs)
+        print(f"{pages} pages, {what} gongkai / stock: {ratio:.2f}")
+
+
+@contextmanager
+def site(pages: int) -> Iterator[str]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "bench.site", str(pages)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    try:
+        yield server.stdout.readline().strip()
+    finally:
+        server.communicate(timeout=10)
+
+
+def stock(url: str) -> Cost:
+    return measured([sys.executable, "-m", "bench.stock"], {"HTTP_PROXY": url})
+
+
+def product(url: str, pages: int) -> Cost:
+    """A crawl into a new archive, which must then hold every report."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {"HTTP_PROXY": url, "GONGKAI_PACE": "0.0001", "GONGKAI_HOME": home}
+        cost = measured(
+            [str(BIN / "scrapy"), "crawl", "urumqi_districts", "-a", "portals=shuimogou"],
+            environment,
+        )
+        found = subprocess.run(
+            [BIN / "archive", "coverage", "--json"],
+            env={**os.environ, **environment},
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+        assert found.stdout.count(b'"read"') == pages, "not every report was read"
+    return cost
+
+
+def measured(command: list[str], environment: dict[str, str]) -> Cost:
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment})
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    assert status == 0, f"{command} ended with {status}"
+    process.returncode = 0
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()
