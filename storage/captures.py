@@ -279,8 +279,7 @@ def recorded(engine: sa.Engine, directory: Path, capture_id: int) -> tuple[bytes
 
     Raises NotInArchive, or WarcNotReadable when the bytes are not there or not the same any more.
     """
-    with engine.connect() as connection:
-        own, kept = _places(connection, capture_id)
+    own, kept = transact(engine, lambda connection: _places(connection, capture_id))
     path = warc.locate(directory, kept.name)
     _, head, body = warc.read_record(path, kept.warc_offset)
     if warc.digest(body) != kept.payload_digest:

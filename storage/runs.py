@@ -97,20 +97,28 @@ def begin_run(
     return transact(engine, work)
 
 
-def answered(engine: sa.Engine, run_id: int) -> dict[str, tuple[int, str, datetime]]:
-    """What a run has already: address → capture, outcome and time, of its last answer.
+def answered(
+    engine: sa.Engine, run_id: int
+) -> dict[tuple[str, str | None], tuple[int, str, datetime]]:
+    """What a run has already: address and referrer → capture, outcome and time of the last answer.
 
-    Answers that were none (a server's own failure, a wall, a torn body) are asked for again.
+    Under the referrer None stands the last answer whoever asked: a file of two reports is asked
+    for by each, and each sees its own again. Answers that were none (a server's own failure, a
+    wall, a torn body) are asked for again.
     """
     a, c = attempts.c, captures.c
     query = (
-        sa.select(a.url, c.id, a.outcome, a.started_at)
+        sa.select(a.url, a.referrer, c.id, a.outcome, a.started_at)
         .join(captures, c.attempt_id == a.id)
         .where(a.run_id == run_id, a.outcome.in_(_FINAL))
         .order_by(c.id)
     )
-    with engine.connect() as connection:
-        return {row.url: (row.id, row.outcome, row.started_at) for row in connection.execute(query)}
+    rows = transact(engine, lambda connection: connection.execute(query).all())
+    return {
+        (row.url, referrer): (row.id, row.outcome, row.started_at)
+        for row in rows
+        for referrer in (row.referrer, None)
+    }
 
 
 def end_run(

@@ -119,7 +119,7 @@ def test_what_a_run_has_is_what_was_answered_and_the_rest_is_asked_again(
         crawl.capture(exchange(b"tor", "http://www.xjtsq.gov.cn/e"), "truncated")
         again = crawl.capture(exchange(b"a page, later", "http://www.xjtsq.gov.cn/a")).id
     has = answered(engine, crawl.run_id)
-    assert {url[-1]: (found[0], found[1]) for url, found in has.items()} == {
+    assert {url[-1]: (found[0], found[1]) for (url, _), found in has.items()} == {
         "a": (again, "ok"),
         "b": (kept[1], "client_error"),
     }

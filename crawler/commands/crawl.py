@@ -6,6 +6,7 @@ Exit codes: 0 the run is complete, 1 it is incomplete or was stopped, 2 it could
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from datetime import UTC, datetime
 
@@ -13,13 +14,11 @@ from scrapy.commands.crawl import Command as CrawlCommand
 from scrapy.crawler import Crawler
 
 from crawler.errors import ConfigurationError, GongkaiError
-from crawler.fetching.lock import PortalLocks
 from crawler.fetching.pace import check_start
 from crawler.fetching.run import Run
 from crawler.spiders.walk import PortalSpider
 from storage.database import open_for_writing
 from storage.errors import StorageError
-from storage.locks import DatabaseLocks
 from storage.settings import Settings
 
 
@@ -28,12 +27,18 @@ class Command(CrawlCommand):
         try:
             crawler = self._ready(args, opts)
         except (GongkaiError, StorageError) as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
-            self.exitcode = 2
+            self._refuse(error)
             return
         assert self.crawler_process is not None
-        self.crawler_process.crawl(crawler, **opts.spargs)
+        crawling = self.crawler_process.crawl(crawler, **opts.spargs)
+        assert isinstance(crawling, asyncio.Task)
         self.crawler_process.start()
+        failure = crawling.exception() if crawling.done() and not crawling.cancelled() else None
+        if isinstance(failure, GongkaiError | StorageError):
+            self._refuse(failure)
+            return
+        if failure is not None:
+            raise failure
         self._say(crawler)
 
     def _ready(self, args: list[str], opts: argparse.Namespace) -> Crawler:
@@ -51,13 +56,12 @@ class Command(CrawlCommand):
             raise ConfigurationError("a guest obeys robots.txt: leave ROBOTSTXT_OBEY as it is")
         portals = crawler.spidercls.chosen(opts.spargs.get("portals", ""))
         check_start(crawler.settings["PACE"], portals, datetime.now(UTC))
-        settings, keys = Settings(), [portal.key for portal in portals]
-        engine = open_for_writing(settings)
-        # Only asked here: the run itself takes them, and holds them to its end.
-        PortalLocks(settings.home / "locks", keys).release()
-        DatabaseLocks(engine, keys).release()
-        engine.dispose()
+        open_for_writing(Settings()).dispose()
         return crawler
+
+    def _refuse(self, error: Exception) -> None:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        self.exitcode = 2
 
     def _say(self, crawler: Crawler) -> None:
         """One line for a person; for cron only what is not as it should be."""

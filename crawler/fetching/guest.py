@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
+from sqlalchemy import Connection
 
 from crawler.fetching import outcomes
 from crawler.fetching.addresses import PrivateAddress, look_up
@@ -28,8 +29,9 @@ from crawler.fetching.patience import Patience
 from crawler.items import Refused
 from crawler.portals import Portal, host_of
 from storage.captures import header
+from storage.database import transact
 from storage.manners import REST, Robots, origin_of
-from storage.queries.visits import past
+from storage.queries.visits import Past, past
 
 if TYPE_CHECKING:
     from crawler.fetching.run import Run
@@ -161,18 +163,23 @@ class Guest:
 
     def _recall(self, directory: Path, now: datetime) -> None:
         """Take up from the archive what earlier starts knew of each portal."""
-        with self._run.engine.connect() as connection:
-            for key, portal in self._portals.items():
-                known = past(connection, directory, key, portal.timezone, now)
-                self._budget.spend(key, now, known.today)
-                if known.wanted_back is not None:
-                    self._patience.keep(key, (known.wanted_back - now).total_seconds())
-                if known.last is None:
-                    continue
-                self._last[key] = monotonic() - max((now - known.last).total_seconds(), 0.0)
-                if now - known.last < REST:
-                    for url, outcome in known.recent:
-                        self._breaker.note(key, url, outcome)
+
+        def work(connection: Connection) -> dict[str, Past]:
+            return {
+                key: past(connection, directory, key, portal.timezone, now)
+                for key, portal in self._portals.items()
+            }
+
+        for key, known in transact(self._run.engine, work).items():
+            self._budget.spend(key, now, known.today)
+            if known.wanted_back is not None:
+                self._patience.keep(key, (known.wanted_back - now).total_seconds())
+            if known.last is None:
+                continue
+            self._last[key] = monotonic() - max((now - known.last).total_seconds(), 0.0)
+            if now - known.last < REST:
+                for url, outcome in known.recent:
+                    self._breaker.note(key, url, outcome)
 
 
 def _forbidden(rules: Robots, url: str, now: datetime) -> Refusal | None:

@@ -15,10 +15,10 @@ from crawler.fetching.run import Run
 from crawler.items import Unusable
 from storage.errors import WarcNotReadable
 
-# A listing of yesterday may lack what was published since, and RFC 9309 lets robots.txt be kept
-# for a day; a report that this run has, it has.
+# A listing of yesterday may lack what was published since, and robots.txt is kept for half a day;
+# a report that this run has, it has.
 _LASTING = frozenset({"report", "seed", "attachment", "probe"})
-_FRESH = timedelta(days=1)
+_FRESH = timedelta(hours=12)
 
 
 class ReplayMiddleware:
@@ -34,7 +34,7 @@ class ReplayMiddleware:
     async def process_request(self, request: Request) -> Response | None:
         run = self._crawler.get_extension(Run)
         assert run is not None
-        found = run.answered.get(request.url)
+        found = run.answered(request)
         if found is None:
             return None
         capture_id, outcome, at = found

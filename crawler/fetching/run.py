@@ -38,8 +38,9 @@ from storage.captures import (
     recorded,
     validators,
 )
-from storage.database import open_for_writing
+from storage.database import open_for_writing, transact
 from storage.errors import StorageError
+from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.recovery import recover
 from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
@@ -87,12 +88,11 @@ class Run:
                 "configuration-digest": start.config_digest,
             },
         )
-        self.answered: dict[str, tuple[int, str, datetime]] = {}
+        self._answered: dict[tuple[str, str | None], tuple[int, str, datetime]] = {}
         if self.resumed:
             recover(self.engine, self._warcs, self.id)
-            self.answered = answered(self.engine, self.id)
-        with self.engine.connect() as connection:
-            self._liars = set(liars(connection))
+            self._answered = answered(self.engine, self.id)
+        self._liars = set(transact(self.engine, liars))
         self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
 
     @classmethod
@@ -134,8 +134,7 @@ class Run:
         """The answer to this request that the archive has, if its server may be asked about it."""
         if self.purpose(request) not in _VALIDATED:
             return None
-        with self.engine.connect() as connection:
-            return validators(connection, self._warcs, request.url)
+        return transact(self.engine, lambda c: validators(c, self._warcs, request.url))
 
     def may_trust(self, request: Request) -> bool:
         """Whether a server may say "not modified": none that lied, and not for every page always.
@@ -177,6 +176,11 @@ class Run:
             raise
         self._count(outcome)
 
+    def answered(self, request: Request) -> tuple[int, str, datetime] | None:
+        """Capture, outcome and time of the answer that this run has to a request."""
+        own = self._answered.get((request.url, _referrer(request)))
+        return own or self._answered.get((request.url, None))
+
     def recorded(self, request: Request) -> Response:
         """The answer that the capture of a request stands for. Raises WarcNotReadable."""
         head, body = recorded(self.engine, self._warcs, request.meta["capture_id"])
@@ -195,7 +199,6 @@ class Run:
         self.incomplete(f"{portal} changes pages and not their validators: read whole next time")
 
     def _attempt(self, request: Request) -> Attempt:
-        referrer = request.headers.get("Referer")
         return Attempt(
             run_id=self.id,
             portal=request.meta.get("portal"),
@@ -203,7 +206,7 @@ class Run:
             purpose=self.purpose(request),
             started_at=datetime.now(UTC),
             retry=int(request.meta.get("retry_times", 0)),
-            referrer=referrer.decode("latin-1") if referrer else None,
+            referrer=_referrer(request),
         )
 
     def _count(self, outcome: str) -> None:
@@ -238,12 +241,22 @@ class Run:
         tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
         try:
             self.recorder.close()
-        finally:
             end_run(self.engine, self.id, state, self.reason, tally)
             self.state = state
+            seal(Settings(), datetime.now(UTC), self.id)
+        except StorageError as error:
+            # What it has it has; the next start finds the rest to do.
+            logger.critical("%s", error)
+            self.state, self.reason = "not ended", str(error)
+        finally:
             self._shared_locks.release()
             self.engine.dispose()
             self._locks.release()
+
+
+def _referrer(request: Request) -> str | None:
+    referrer = request.headers.get("Referer")
+    return referrer.decode("latin-1") if referrer else None
 
 
 def _start(crawler: Crawler, spider: PortalSpider) -> Start:

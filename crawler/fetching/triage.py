@@ -187,6 +187,9 @@ def _is_wall(page: _Page, answer: Answer) -> bool:
         return False
     if _BLOCKED.told(page) or _BLOCKED.led_to(page, answer):
         return True
+    # What speaks to the visitor in a line or two is a wall even if it looks like an article.
+    if len(page.text) <= _BOUNDS["short"] and _says(_BLOCKED.inside, page.said, _BOUNDS["notice"]):
+        return True
     if not page.blank or page.mount:
         return page.blank and bool(_WALL_SOURCE.search(page.code))
     # With nothing to read, a known challenge, or a page that only asks for itself once more.
@@ -424,9 +427,13 @@ class _Page:
         """Whether the page is little more than a message: no site around it, no article in it."""
         if self.refused:
             return len(self.text) <= _BOUNDS["refusal"]
+        return len(self.text) <= _BOUNDS["text"] and self.lone
+
+    @cached_property
+    def lone(self) -> bool:
+        """Whether there is no site around the page and no article in it, however long it is."""
         return (
-            len(self.text) <= _BOUNDS["text"]
-            and len(self.links) <= _BOUNDS["links"]
+            len(self.links) <= _BOUNDS["links"]
             and self.cells <= _BOUNDS["cells"]
             and len(self.headlines) < 4
             and not self.real
@@ -699,6 +706,9 @@ class _Kind:
                 or self._drawn(page)
                 or _has_any(page.script, self.plates)
             )
+        if page.lone and self.beside_lists:
+            # An error page that explains itself at length.
+            return self._headed(segments) or _has_any(page.script, self.plates)
         if not self.template or page.rich or (page.lists and not self.beside_lists):
             return False
         own = page.content
@@ -775,11 +785,12 @@ def _matches(page: _Page, answer: Answer, expects: Expects, missing: Missing) ->
 
 def _landing(answer: Answer) -> str:
     """The address a request was sent to, without a copy of the one it asked for."""
-    _, _, path, query = _parts(answer.url)
+    _, _, path, asks = _parts(answer.url)
     folder, _, name = path.rpartition("/")
-    if not query and _INDEX.fullmatch(name) and _parts(answer.asked)[2].startswith(f"{folder}/"):
+    if not asks and _INDEX.fullmatch(name) and _parts(answer.asked)[2].startswith(f"{folder}/"):
         return "the index above"
-    return _without(_echoes(answer, landed=False), _folded(_bare_address(answer.url)))
+    address, _, query = _bare_address(answer.url).partition("?")
+    return f"{address}?{_without(_echoes(answer, landed=False), query.lower())}"
 
 
 def _might_match(title: str, answer: Answer, missing: Missing) -> bool:

@@ -1,0 +1,148 @@
+"""`python -m tests.flips`: does `archive verify` find every flipped bit?
+
+Makes a small sealed archive (synthetic), flips one bit at a time in a WARC file, in the manifest or
+in a value of a row, asks for the verdict, with and without --quick, and puts the bit back. Prints a
+table; exit code 1 if a flip was missed or not named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import struct
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from storage.captures import Ending
+from storage.database import open_for_writing
+from storage.evidence.manifest import FOLDER
+from storage.evidence.seal import seal
+from storage.evidence.verify import verify
+from storage.schema import metadata
+from storage.settings import Settings
+from tests.databases import NOW, Crawl, exchange, reading
+from tests.test_storage_queries import fill
+
+FLIPS, SEED = 1000, 20260306
+
+
+class Flip(NamedTuple):
+    """A bit that was flipped: what kind of thing it is in, and the word that names it."""
+
+    kind: str
+    name: str
+
+
+def sealed_archive(settings: Settings) -> None:
+    """Three runs, the last with a revisit and an attempt without an answer; two seals."""
+    engine = open_for_writing(settings)
+    fill(engine, settings)
+    seal(settings, NOW + timedelta(days=10))
+    with Crawl(engine, settings.warc_directory, start=NOW + timedelta(days=19)) as crawl:
+        crawl.page(b"2019 edited", reading("1", "0", "3", "2"))
+        crawl.recorder.answer(crawl.recorder.ask(crawl.attempt()), Ending("dns", error="no host"))
+        crawl.capture(exchange(b"", status=404, head=b"HTTP/1.1 404 Not Found\r\n\r\n"))
+    seal(settings, NOW + timedelta(days=20), crawl.run_id)
+    engine.dispose()
+
+
+@contextmanager
+def flipped(settings: Settings, kind: str, chance: random.Random) -> Iterator[Flip]:
+    """One bit flipped at random in a `warc` file, in the `manifest` or in a `row`, and put back."""
+    if kind == "row":
+        assert settings.sqlite_path is not None
+        path = settings.sqlite_path
+        before = path.read_bytes()
+        name = _flip_row(path, chance)
+    else:
+        folder = settings.warc_directory if kind == "warc" else settings.home / FOLDER
+        path = chance.choice(sorted(folder.iterdir()))
+        before = path.read_bytes()
+        changed = bytearray(before)
+        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+        path.write_bytes(changed)
+        name = path.name
+    yield Flip(kind, name)
+    path.write_bytes(before)
+
+
+def found(settings: Settings, flip: Flip, *, quick: bool) -> bool:
+    """Whether the verdict names the thing the bit was flipped in."""
+    verdict = verify(settings, quick=quick)
+    assert verdict is not None
+    return any(flip.name in problem.where for problem in verdict.problems)
+
+
+def _flip_row(path: Path, chance: random.Random) -> str:
+    """Flip a bit of a value in the file; the table it is in."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        while True:
+            table = chance.choice(sorted(metadata.tables.values(), key=lambda table: table.name))
+            column = chance.choice(list(table.columns))
+            rows = connection.execute(f"SELECT rowid, {column.name} FROM {table.name}").fetchall()
+            row, value = chance.choice(rows)
+            is_text, changed = _flip_value(value, bool(column.nullable), chance)
+            cast = "CAST(? AS TEXT)" if is_text else "?"
+            update = f"UPDATE {table.name} SET {column.name} = {cast} WHERE rowid = ?"
+            try:
+                connection.execute(update, (changed, row))
+            except (sqlite3.IntegrityError, OverflowError):
+                continue  # no file can hold this one
+            return table.name
+
+
+def _flip_value(value: Any, nullable: bool, chance: random.Random) -> tuple[bool, Any]:
+    """Whether it is the bytes of a text, and the value with one bit flipped; or its NULL-ness."""
+    if value is None:
+        return True, chance.choice((b"", b"0"))
+    if nullable and chance.random() < 0.1:
+        return False, None
+    if isinstance(value, int):
+        return False, value ^ 1 << chance.randrange(31)
+    if isinstance(value, float):
+        (bits,) = struct.unpack("<Q", struct.pack("<d", value))
+        (number,) = struct.unpack("<d", struct.pack("<Q", bits ^ 1 << chance.randrange(64)))
+        return False, number
+    data = bytearray(value.encode())
+    if not data:
+        return True, b"\1"
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return True, bytes(data)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--flips", type=int, default=FLIPS)
+    parser.add_argument("--seed", type=int, default=SEED)
+    asked = parser.parse_args()
+    chance = random.Random(asked.seed)
+    tried: Counter[str] = Counter()
+    seen: Counter[tuple[str, bool]] = Counter()
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home), database_url=None)
+        sealed_archive(settings)
+        for number in range(asked.flips):
+            kind = ("warc", "manifest", "row")[number % 3]
+            with flipped(settings, kind, chance) as flip:
+                tried[kind] += 1
+                for quick in (False, True):
+                    seen[kind, quick] += found(settings, flip, quick=quick)
+        verdict = verify(settings)
+    print(f"{'a bit of a':12}{'flipped':>10}{'found':>10}{'--quick':>10}")
+    for kind, count in tried.items():
+        print(f"{kind:12}{count:>10}{seen[kind, False]:>10}{seen[kind, True]:>10}")
+    missed = 2 * tried.total() - seen.total()
+    whole = verdict is not None and verdict.sound
+    print(f"{missed} missed; with every bit put back the archive is {'' if whole else 'not '}sound")
+    return 0 if whole and not missed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
