@@ -227,12 +227,21 @@ def seal(
             help="Take over what was changed by hand since it was sealed; the reason is kept.",
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="TABLE", help="With --accept: only of this table, or of `files`."
+        ),
+    ] = None,
 ) -> None:
     """Add an entry to the manifest, as every run does at its end."""
+    from storage.evidence.seal import EVERYTHING
     from storage.evidence.seal import seal as add
     from storage.settings import Settings
 
-    entry = add(Settings(), datetime.now(UTC), accept=accept)
+    if only and (accept is None or not EVERYTHING.issuperset(only)):
+        raise typer.BadParameter(f"--only needs --accept, and one of {sorted(EVERYTHING)}")
+    entry = add(Settings(), datetime.now(UTC), accept=accept, only=only)
     if entry is None:
         print("Nothing to seal: no run has been at work since the newest entry.")
     else:

@@ -13,7 +13,16 @@ from storage.rows import add, find_or_add
 from storage.schema import attempts, captures, organs, portals, runs, starts, terms
 
 # Outcomes that a resumed run takes for answered. `not_modified` stands for the answer it confirmed.
-_FINAL = ("ok", "redirect", "redirect_loop", "not_modified", "client_error", "soft_404", "empty")
+_FINAL = (
+    "ok",
+    "redirect",
+    "redirect_loop",
+    "not_modified",
+    "client_error",
+    "soft_404",
+    "shell",
+    "empty",
+)
 
 
 @dataclass(frozen=True, slots=True)

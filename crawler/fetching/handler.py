@@ -123,7 +123,8 @@ class RecordingHandler(HTTP11DownloadHandler):
             raise ResponseDataLossError(f"{request.url} ended before its end")
         if opened.outcome == outcomes.NOT_MODIFIED and known is not None:
             return await asyncio.to_thread(run.recorded, request)
-        if opened.outcome in outcomes.UNUSABLE or opened.outcome == outcomes.NOT_MODIFIED:
+        unusable = outcomes.is_unusable(opened.outcome, run.purpose(request))
+        if unusable or opened.outcome == outcomes.NOT_MODIFIED:
             raise Unusable(request.url, opened.outcome)
         return opened.response
 

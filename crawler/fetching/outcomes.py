@@ -48,9 +48,10 @@ CIRCUIT_OPEN = "circuit_open"
 BUDGET_SPENT = "budget_spent"
 
 # Answers that are kept as evidence and never read: what they show is not what was asked for.
-UNUSABLE = frozenset(
+_UNUSABLE = frozenset(
     {REDIRECT_LOOP, BLOCKED, MAINTENANCE, SOFT_404, SHELL, EMPTY, BAD_ENCODING, TOO_LARGE}
 )
+_REPORTS = frozenset({"report", "seed", "attachment"})
 LONGEST_REDIRECT = 5
 
 _BY_ERROR: dict[type[Exception], str] = {
@@ -68,6 +69,11 @@ _BY_ERROR: dict[type[Exception], str] = {
 }
 # What a download may end with; anything else is a fault of ours.
 DOWNLOAD_ERRORS = tuple(_BY_ERROR)
+
+
+def is_unusable(outcome: str, purpose: str) -> bool:
+    """Whether nobody may read an answer. A listing that is only script has its rows elsewhere."""
+    return outcome in _UNUSABLE and (outcome != SHELL or purpose in _REPORTS)
 
 
 def of_error(error: BaseException) -> str:

@@ -41,7 +41,7 @@ class ReplayMiddleware:
         if run.purpose(request) not in _LASTING and datetime.now(UTC) - at > _FRESH:
             return None
         request.meta.update(capture_id=capture_id, outcome=outcome, at=at)
-        if outcome in outcomes.UNUSABLE:
+        if outcomes.is_unusable(outcome, run.purpose(request)):
             raise Unusable(request.url, outcome)
         try:
             return await asyncio.to_thread(run.recorded, request)

@@ -293,10 +293,10 @@ def _speaks_for_itself(answer: Answer, expects: Expects, missing: Missing | None
         return False
     body = answer.body[: _BOUNDS["prefix"]]
     foreign = body.translate(None, _ASCII)
-    if len(foreign) < _BOUNDS["plenty"] or _MOUNT_BYTES.search(body):
+    if len(foreign) < _BOUNDS["plenty"] or _MOUNT_BYTES.search(body, 0, 16384):
         return False
-    codec = "utf-8" if _decodes(foreign[:1500], "utf-8") else "gb18030"
-    if not _is_prose(foreign[:1500].decode(codec, "ignore")):
+    codec = "utf-8" if _decodes(foreign[:900], "utf-8") else "gb18030"
+    if not _is_prose(foreign[:900].decode(codec, "ignore")):
         return False
     title = _folded(_title(body, codec))
     if any(_SOFT_404.is_title(part) for part in _segments(title)):
@@ -709,7 +709,7 @@ class _Kind:
         if page.lone and self.beside_lists:
             # An error page that explains itself at length.
             return self._headed(segments) or _has_any(page.script, self.plates)
-        if not self.template or page.rich or (page.lists and not self.beside_lists):
+        if page.rich or (page.lists and not self.beside_lists):
             return False
         own = page.content
         return (

@@ -1,9 +1,9 @@
 """Verifying: is everything that was sealed still there, and is nothing else there?
 
 It only reads, and may be asked while a crawl is running: what is newer than the newest manifest
-entry is counted, not condemned. The order matters. Manifest, folder, database, files: each was
-written before the one looked at before it, so nothing can be missed that one of them names. Rows
-and files are looked at side by side, each check with its own look at the database.
+entry is counted, not condemned. The order matters: what is written last, the manifest, is looked at
+first, then the folder, the database, the files, so that whatever one of them names is there to be
+found in the next. Rows and files are checked side by side, each with its own look at the database.
 """
 
 from __future__ import annotations
@@ -45,33 +45,29 @@ def verify(settings: Settings, *, quick: bool = False, head: str | None = None) 
     verdict = Verdict()
     chain = _chain(settings.home / FOLDER, verdict, head)
     listed = listing(settings.warc_directory)
-    if not _is_there(settings, bool(listed or chain.entries)):
-        return None
     with readers(listed) as pool:
         asked = (settings, chain, not quick)
-        rows = pool.submit(_check_rows, *asked) if pool else None
+        begun = pool.submit(_check_rows, *asked) if pool else None
         files = _check_files(*asked, listed, pool)
-        verdict += rows.result() if rows else _check_rows(*asked)
-        verdict += files
+        rows = begun.result() if begun else _check_rows(*asked)
+    if rows is None or files is None:
+        if listed or chain.entries:
+            raise NotAnArchive(
+                f"{settings.home} has files of an archive and no database: bring it back from a "
+                "copy, or set GONGKAI_DATABASE_URL"
+            )
+        return None
+    verdict += rows
+    verdict += files
     _strangers(settings, verdict)
     return verdict
 
 
-def _is_there(settings: Settings, has_files: bool) -> bool:
-    engine = open_for_reading(settings)
-    if engine is not None:
-        engine.dispose()
-    elif has_files:
-        raise NotAnArchive(
-            f"{settings.home} has files of an archive and no database: bring it back from a copy, "
-            "or set GONGKAI_DATABASE_URL"
-        )
-    return engine is not None
-
-
-def _check_rows(settings: Settings, chain: Chain, whole: bool) -> Verdict:
+def _check_rows(settings: Settings, chain: Chain, whole: bool) -> Verdict | None:
     verdict = Verdict()
     with _looking(settings, verdict) as connection:
+        if connection is None:
+            return None
         now = runs_now(connection, chain)
         _standing(chain, now, verdict)
         check_rows(connection, chain, now, verdict)
@@ -86,19 +82,23 @@ def _check_files(
     whole: bool,
     listed: Mapping[str, int],
     pool: ProcessPoolExecutor | None,
-) -> Verdict:
+) -> Verdict | None:
     verdict = Verdict()
     with _looking(settings, verdict) as connection:
+        if connection is None:
+            return None
         now, folder = runs_now(connection, chain), settings.warc_directory
         FileCheck(connection, folder, listed, chain, now, verdict, whole, pool).run()
     return verdict
 
 
 @contextmanager
-def _looking(settings: Settings, verdict: Verdict) -> Iterator[sa.Connection]:
-    """One moment of the database. A damaged one stops this check and not the other."""
+def _looking(settings: Settings, verdict: Verdict) -> Iterator[sa.Connection | None]:
+    """One moment of the database, if there is one. Damage stops this check and not the other."""
     engine = open_for_reading(settings)
-    assert engine is not None, "it was there a moment ago"
+    if engine is None:
+        yield None
+        return
     try:
         with consistent(engine).connect() as connection:
             prepare(connection)
