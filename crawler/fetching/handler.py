@@ -122,7 +122,7 @@ class RecordingHandler(HTTP11DownloadHandler):
         if opened.outcome == outcomes.TRUNCATED:
             raise ResponseDataLossError(f"{request.url} ended before its end")
         if opened.outcome == outcomes.NOT_MODIFIED and known is not None:
-            return await asyncio.to_thread(run.recorded, request)
+            return await run.recorded(request)
         unusable = outcomes.is_unusable(opened.outcome, run.purpose(request))
         if unusable or opened.outcome == outcomes.NOT_MODIFIED:
             raise Unusable(request.url, opened.outcome)

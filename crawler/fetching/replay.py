@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -44,6 +43,6 @@ class ReplayMiddleware:
         if outcomes.is_unusable(outcome, run.purpose(request)):
             raise Unusable(request.url, outcome)
         try:
-            return await asyncio.to_thread(run.recorded, request)
+            return await run.recorded(request)
         except WarcNotReadable:
             return None  # its file is not here any more: asked again

@@ -39,7 +39,7 @@ from storage.captures import (
     validators,
 )
 from storage.database import open_for_writing, transact
-from storage.errors import StorageError
+from storage.errors import DatabaseError, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.recovery import recover
@@ -63,6 +63,7 @@ class Run:
         self.stats = crawler.stats
         self.state, self.reason = "running", ""
         self.missing: dict[str, Missing | None] = {}  # what each host answers for nothing
+        self.abandoned = False
         self._closing: asyncio.Future[None] | None = None
         settings = Settings()
         self._warcs = settings.warc_directory
@@ -181,8 +182,15 @@ class Run:
         own = self._answered.get((request.url, _referrer(request)))
         return own or self._answered.get((request.url, None))
 
-    def recorded(self, request: Request) -> Response:
+    async def recorded(self, request: Request) -> Response:
         """The answer that the capture of a request stands for. Raises WarcNotReadable."""
+        try:
+            return await asyncio.to_thread(self._recorded, request)
+        except DatabaseError as error:
+            self.abandon(error)
+            raise
+
+    def _recorded(self, request: Request) -> Response:
         head, body = recorded(self.engine, self._warcs, request.meta["capture_id"])
         limit = self.crawler.settings.getint("DOWNLOAD_MAXSIZE")
         return open_answer(request, self.purpose(request), head, body, limit, None).response
@@ -219,7 +227,8 @@ class Run:
 
     def abandon(self, error: StorageError) -> None:
         """Stop the crawl: what cannot be kept must not be asked for."""
-        if self._closing is None:
+        if not self.abandoned:
+            self.abandoned = True
             logger.critical("%s", error)
             self.incomplete("archive cannot be written")
             self.leave("archive cannot be written")
@@ -245,7 +254,7 @@ class Run:
             self.state = state
             seal(Settings(), datetime.now(UTC), self.id)
         except StorageError as error:
-            # What it has it has; the next start finds the rest to do.
+            # In the archive it may still be running: the next start goes on with it.
             logger.critical("%s", error)
             self.state, self.reason = "not ended", str(error)
         finally:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Self, TypeVar
 
 from scrapy.crawler import Crawler
+from scrapy.exceptions import DropItem
 from sqlalchemy import Connection
 
 from crawler.fetching.run import Run
@@ -33,8 +34,10 @@ class ArchivePipeline:
         return run
 
     def commit(self, work: Callable[[Connection], T]) -> T:
-        try:
-            return transact(self.run.engine, work)
-        except StorageError as error:
-            self.run.abandon(error)
-            raise
+        """Raises DropItem where the archive cannot be written: the next start brings it again."""
+        if not self.run.abandoned:
+            try:
+                return transact(self.run.engine, work)
+            except StorageError as error:
+                self.run.abandon(error)
+        raise DropItem("the archive cannot be written", log_level="INFO")
