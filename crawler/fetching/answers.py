@@ -63,6 +63,8 @@ def open_answer(
     outcome = content.trouble or triage(
         as_answer(request, response), _EXPECTS.get(purpose, "page"), missing
     )
+    if outcome == outcomes.OK and status == 206:
+        outcome = outcomes.TRUNCATED  # a part that nobody asked for
     if outcome == outcomes.REDIRECT and _is_loop(request, response):
         outcome = outcomes.REDIRECT_LOOP
     return Opened(response, outcome)

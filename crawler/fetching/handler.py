@@ -52,7 +52,16 @@ class RecordingHandler(HTTP11DownloadHandler):
             answered = await self._fetch(request)
         except Exception as error:
             outcome = outcomes.of_error(error)
-            ending = Ending(outcome, _milliseconds(began), error=str(error))
+            wire: Wire | None = request.meta.setdefault(
+                "wire", getattr(error.__cause__, "gongkai_wire", None)
+            )
+            ending = Ending(
+                outcome,
+                _milliseconds(began),
+                status_of(wire.response_head) if wire else None,
+                len(wire.body) if wire else 0,
+                str(error),
+            )
             cut: str | None = "time" if outcome == outcomes.TIMEOUT else "disconnect"
             await self._end(run, request, asked, ending, cut)
             raise
@@ -74,8 +83,9 @@ class RecordingHandler(HTTP11DownloadHandler):
         with wrap_twisted_exceptions():
             return await maybe_deferred_to_future(agent.download_request(request))
 
-    def _head_came(self, body_length: int, request: Request) -> None:
-        if body_length > self._limit:
+    def _head_came(self, body_length: int | str, request: Request) -> None:
+        # Twisted's word for a length that nobody declared is a string.
+        if isinstance(body_length, int) and body_length > self._limit:
             raise StopDownload(fail=False)
 
     def _bytes_came(self, request: Request) -> None:

@@ -23,7 +23,8 @@ from scrapy.core.downloader.handlers.http11 import (
 )
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
-from twisted.web._newclient import STATUS
+from twisted.python.failure import Failure
+from twisted.web._newclient import HEADER, STATUS
 from twisted.web._newclient import Request as TxRequest
 from twisted.web.client import Response as TxResponse
 from twisted.web.client import _HTTP11ClientFactory
@@ -94,14 +95,23 @@ class _RecordingProtocol(_LenientHTTP11ClientProtocol):
         assert parser is not None
         parser.__class__ = _RecordingParser
 
-        def attach(response: IResponse) -> IResponse:
+        def wire() -> Wire:
             head = b"".join(getattr(parser, "head"))  # noqa: B009  # its class was changed
             transport: Any = self.transport
-            wire = Wire(sent.text, head, transport.getPeer().host, _tls(transport))
-            response.gongkai_wire = wire
+            return Wire(sent.text, head, transport.getPeer().host, _tls(transport))
+
+        def attach(response: IResponse) -> IResponse:
+            response.gongkai_wire = wire()
             return response
 
-        answered.addCallback(attach)
+        def keep_head(failure: Failure) -> Failure:
+            """A whole head that contradicts itself has no response; it is evidence all the same."""
+            head = getattr(parser, "head", [])
+            if parser.state == HEADER and head[-1:] in ([b"\r\n"], [b"\n"]):
+                setattr(failure.value, "gongkai_wire", wire())  # noqa: B010
+            return failure
+
+        answered.addCallbacks(attach, keep_head)
         return answered
 
 
