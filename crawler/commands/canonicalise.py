@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from scrapy import Request
@@ -27,6 +28,7 @@ from crawler.portals import Registry, load
 from storage.captures import recorded
 from storage.database import open_for_writing, transact
 from storage.errors import StorageError, WarcNotReadable
+from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.recanonical import (
     Outcome,
@@ -39,6 +41,8 @@ from storage.recanonical import (
 )
 from storage.settings import Settings
 
+# What a change of the rules may change in what was sealed.
+_TOUCHED = ("versions", "observations", "readings", "figures", "findings", "sections")
 # A file that counts as its bytes may be one that a rule opens by now.
 _SETTLED = frozenset(RULES) - {RULE_BYTES}
 
@@ -70,7 +74,11 @@ class Command(ScrapyCommand):
             locks = DatabaseLocks(engine, registry.portals)
             try:
                 reader = _Reader(engine, settings, registry, limit)
-                return _settle(engine, reader, dry_run)
+                code = _settle(engine, reader, dry_run)
+                if not dry_run:
+                    reason = f"canonicalised by {', '.join(RULES)}"
+                    seal(settings, datetime.now(UTC), accept=reason, only=_TOUCHED)
+                return code
             finally:
                 locks.release()
                 engine.dispose()
