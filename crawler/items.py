@@ -19,6 +19,10 @@ class Refused(IgnoreRequest):
     """Raised in place of a request that a rule of ours forbids; its attempt has a row."""
 
 
+class Leaving(IgnoreRequest):
+    """Raised in place of a request when the crawl is leaving: nothing has become known of it."""
+
+
 class Unusable(IgnoreRequest):
     """Raised in place of an answer that is kept as evidence and must not be read as a page.
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from scrapy import Request
-from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from sqlalchemy import Connection
 
@@ -26,7 +25,7 @@ from crawler.fetching.breaker import Breaker
 from crawler.fetching.budget import Budget
 from crawler.fetching.pace import Pace, in_window
 from crawler.fetching.patience import Patience
-from crawler.items import Refused
+from crawler.items import Leaving, Refused
 from crawler.portals import Portal, host_of
 from storage.captures import header
 from storage.database import transact
@@ -71,10 +70,10 @@ class Guest:
     def check(self, request: Request) -> None:
         """Raises Refused for a request that may not be sent, after leaving its row.
 
-        Raises IgnoreRequest, and leaves none, when the crawl is leaving.
+        Raises Leaving, and leaves none, when the crawl is leaving.
         """
         if self._run.leaving:
-            raise IgnoreRequest("the crawl is leaving")
+            raise Leaving("the crawl is leaving")
         refusal = self._refusal(request, datetime.now(UTC))
         if refusal is not None:
             self._refuse(request, refusal)
@@ -122,7 +121,7 @@ class Guest:
         key = request.meta["portal"]
         if not self._pace.rehearsal and not in_window(self._portals[key], now):
             self._run.leave("window closed")
-            raise IgnoreRequest("the window is closed")
+            raise Leaving("the window is closed")
         if reason := self._breaker.is_open(key):
             return Refusal(outcomes.CIRCUIT_OPEN, reason, f"{key} is left alone: {reason}")
         if self._budget.is_spent(key, now):

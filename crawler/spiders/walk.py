@@ -22,7 +22,16 @@ from twisted.python.failure import Failure
 
 from crawler.cms import cms_by_key, parse_page, recognise
 from crawler.cms.base import Article, Cms, Link, Listing, Page
-from crawler.items import Attachment, Refused, ReportPage, Sight, Unreachable, Unusable, Visit
+from crawler.items import (
+    Attachment,
+    Leaving,
+    Refused,
+    ReportPage,
+    Sight,
+    Unreachable,
+    Unusable,
+    Visit,
+)
 from crawler.portals import Portal, Registry, host_of, load
 from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
 
@@ -232,6 +241,8 @@ class PortalSpider(Spider):
 
     def failed(self, failure: Failure) -> Iterator[Found]:
         """A request that got no usable answer, after all its retries."""
+        if isinstance(failure.value, Leaving):
+            return  # the next start asks for it
         request: Request = failure.request  # type: ignore[attr-defined]  # set by Scrapy
         visit: Visit = request.meta["visit"]
         original = request.meta["original"]
