@@ -37,28 +37,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.crawl", description=__doc__)
     parser.add_argument("pages", type=int, nargs="*", default=[1000], help="sizes (default: 1000)")
     parser.add_argument("--pairs", type=int, default=3, help="interleaved pairs a size")
+    parser.add_argument("--alone", action="store_true", help="without stock: for the growth only")
     options = parser.parse_args()
     peaks = []
     for pages in options.pages:
+        theirs, ours = [], []
         with site(pages) as url:
-            pairs = [(stock(url), product(url, pages)) for _ in range(options.pairs)]
-        show(pages, pairs)
-        peaks.append(median(ours.rss for _, ours in pairs))
+            for _ in range(options.pairs):
+                theirs += [] if options.alone else [stock(url)]
+                ours.append(product(url, pages))
+        show(pages, theirs, ours)
+        peaks.append(median(cost.rss for cost in ours))
     if len(peaks) > 1:
         print(
             f"peak RSS, {options.pages[-1]} pages / {options.pages[0]}: {peaks[-1] / peaks[0]:.2f}"
         )
 
 
-def show(pages: int, pairs: list[tuple[Cost, Cost]]) -> None:
-    for name, each in (("stock", [pair[0] for pair in pairs]), ("gongkai", [p[1] for p in pairs])):
+def show(pages: int, theirs: list[Cost], ours: list[Cost]) -> None:
+    for name, each in (("stock", theirs), ("gongkai", ours)):
+        if not each:
+            continue
         print(
             f"{pages} pages, {name:<8} cpu {median(c.cpu for c in each):6.1f} s   "
             f"wall {median(c.wall for c in each):6.1f} s   "
             f"rss {median(c.rss for c in each):5.0f} MB"
         )
-    for what in ("cpu", "wall", "rss"):
-        ratio = median(getattr(ours, what) / getattr(theirs, what) for theirs, ours in pairs)
+    for what in ("cpu", "wall", "rss") if theirs else ():
+        pairs = zip(theirs, ours, strict=True)
+        ratio = median(getattr(our, what) / getattr(their, what) for their, our in pairs)
         print(f"{pages} pages, {what} gongkai / stock: {ratio:.2f}")
 
 
