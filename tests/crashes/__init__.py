@@ -1,0 +1,1 @@
+"""Crawls that die at every moment, and what they leave: `python -m tests.crashes`."""
