@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
+CRAWL = ("urumqi_districts", "-a", "portals=shuimogou")
 BIN = Path(sys.executable).parent
 
 
@@ -94,7 +95,7 @@ def product(url: str, pages: int) -> Cost:
     with tempfile.TemporaryDirectory() as home:
         environment = {"HTTP_PROXY": url, "GONGKAI_PACE": "0.0001", "GONGKAI_HOME": home}
         cost = measured(
-            [str(BIN / "scrapy"), "crawl", "urumqi_districts", "-a", "portals=shuimogou"],
+            [sys.executable, "-m", "bench.roomy", "crawl", *CRAWL],
             environment,
         )
         found = subprocess.run(

@@ -126,7 +126,7 @@ def test_a_newer_schema_asks_for_a_newer_checkout(
 def test_an_older_schema_asks_for_the_migration(
     engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "REVISION", "0002")
+    monkeypatch.setattr(database, "REVISION", "9999")
     with pytest.raises(SchemaTooOld, match="alembic upgrade head"):
         open_for_writing(settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Self
@@ -67,10 +68,18 @@ class Run:
         self._closing: asyncio.Future[None] | None = None
         settings = Settings()
         self._warcs = settings.warc_directory
-        self.engine = open_for_writing(settings)
-        keys = [portal.key for portal in spider.portals]
-        self._locks = PortalLocks(settings.home / "locks", keys)
-        self._shared_locks = DatabaseLocks(self.engine, keys)
+        with ExitStack() as held:
+            # What is held is let go of where the start fails, and at the end of the run otherwise.
+            self.engine = open_for_writing(settings)
+            held.callback(self.engine.dispose)
+            keys = [portal.key for portal in spider.portals]
+            held.enter_context(PortalLocks(settings.home / "locks", keys))
+            held.callback(DatabaseLocks(self.engine, keys).release)
+            self._begin(crawler, spider)
+            self._held = held.pop_all()
+
+    def _begin(self, crawler: Crawler, spider: PortalSpider) -> None:
+        """Go on with the run that did not end, or begin one."""
         start = _start(crawler, spider)
         begun = begin_run(
             self.engine, start, [(_record(p), _terms(p, start.pace)) for p in spider.portals]
@@ -258,9 +267,7 @@ class Run:
             logger.critical("%s", error)
             self.state, self.reason = "not ended", str(error)
         finally:
-            self._shared_locks.release()
-            self.engine.dispose()
-            self._locks.release()
+            self._held.close()
 
 
 def _referrer(request: Request) -> str | None:
