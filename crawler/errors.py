@@ -7,10 +7,13 @@ GongkaiError
 │   ├── PaceError          GONGKAI_PACE where it is not allowed
 │   ├── ReplicaError       a rehearsal whose replica does not answer
 │   └── BusyError          another process is crawling the same portal
-└── SourceError            a file given to `scrapy read` cannot be opened or is of no known kind
+└── SourceError            a source cannot be had: no such file, no such capture
+    └── Unreadable         its bytes open as no document: names the rule of crawler/words.toml
 """
 
 from __future__ import annotations
+
+from crawler.words import said
 
 
 class GongkaiError(Exception):
@@ -42,4 +45,17 @@ class BusyError(ConfigurationError):
 
 
 class SourceError(GongkaiError):
-    """Raised when a source file cannot be opened as a document."""
+    """Raised when a source file or capture cannot be had."""
+
+
+class Unreadable(SourceError):
+    """Raised by a reader for bytes that open as no document: torn, encrypted, a bomb, unknown.
+
+    `rule` and `facts` as in crawler/words.toml; the archive keeps them as a finding. A library's
+    own failure on hostile bytes becomes `Unreadable("damaged", kind=…, why=…)`.
+    """
+
+    def __init__(self, rule: str, **facts: str) -> None:
+        super().__init__(said(rule, facts).en)
+        self.rule = rule
+        self.facts = facts
