@@ -70,8 +70,10 @@ def _reading(chance: random.Random, shape: FormRecord, *, full: bool) -> Reading
         else:
             cells.append(CellRecord(*name, "\u00a0", "blank", None, None, place))
     verdict = "pass" if full else "not_assessable"
-    verdicts = [FindingRecord(rule, verdict, "", paths) for rule, paths in shape.checks]
-    failed = FindingRecord(shape.checks[0][0], "fail", "自然人: 3 ≠ 4", shape.checks[0][1])
+    verdicts = [FindingRecord(rule, verdict, "", "", paths) for rule, paths in shape.checks]
+    failed = FindingRecord(
+        shape.checks[0][0], "fail", "自然人: 3 ≠ 4", "自然人：3 ≠ 4", shape.checks[0][1]
+    )
     if chance.random() < 0.1:
         verdicts[0] = failed
     return ReadingRecord(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Said(NamedTuple):
@@ -14,6 +15,17 @@ class Said(NamedTuple):
 
     en: str
     zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a reader or a portal's page gives reason to say: a rule of words.toml, and its facts."""
+
+    rule: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return said(self.rule, self.facts).en
 
 
 def said(rule: str, facts: Mapping[str, str]) -> Said:
@@ -30,14 +42,13 @@ def said(rule: str, facts: Mapping[str, str]) -> Said:
 def sentences() -> dict[str, Said]:
     """Every sentence by `rule` or `rule.case`."""
     data = tomllib.loads((Path(__file__).parent / "words.toml").read_text("utf-8"))
-    return {key: Said(**item) for key, item in _flat(data, "")}
+    return dict(_sentences(data, ""))
 
 
-def _flat(data: Mapping[str, Mapping[str, str]], above: str) -> list[tuple[str, Mapping[str, str]]]:
-    found: list[tuple[str, Mapping[str, str]]] = []
+def _sentences(data: Mapping[str, Any], above: str) -> Iterator[tuple[str, Said]]:
+    """A table with `en` and `zh` is a sentence; the tables within it are cases of the rule."""
     for key, item in data.items():
         if "en" in item:
-            found.append((above + key, item))
-        else:
-            found += _flat(item, f"{above}{key}.")  # type: ignore[arg-type]
-    return found
+            yield above + key, Said(item["en"], item["zh"])
+        cases = {name: case for name, case in item.items() if isinstance(case, dict)}
+        yield from _sentences(cases, f"{above}{key}.")

@@ -55,10 +55,10 @@ __all__ = [
 # What a relation that did not fail says when asked: its own words are not kept, a crawl of correct
 # reports would store forty of them a reading.
 MESSAGES = {
-    "pass": "holds",
-    "fail": "does not hold",
-    "holds_if_blank_is_zero": "holds only if blank means 0",
-    "not_assessable": "cannot be assessed",
+    "pass": ("holds", "成立"),
+    "fail": ("does not hold", "不成立"),
+    "holds_if_blank_is_zero": ("holds only if blank means 0", "仅在空白视为 0 时成立"),
+    "not_assessable": ("cannot be assessed", "无法判断"),
 }
 
 
@@ -138,11 +138,12 @@ class FormRecord:
 
 @dataclass(frozen=True, slots=True)
 class FindingRecord:
-    """A statement about the report; `cells` are paths."""
+    """A statement about the report in English and Chinese; `cells` are paths."""
 
     rule: str
     verdict: str
     message: str
+    message_zh: str
     cells: tuple[str, ...]
 
 
@@ -390,14 +391,17 @@ def _store_findings(conn: sa.Connection, reading_id: int, reading: ReadingRecord
 
 
 def _finding(row: sa.Row[Any]) -> FindingRecord:
-    return FindingRecord(row.rule, row.verdict, row.message, tuple(row.cells))
+    # What was found before the Chinese sentences came has the English one alone.
+    return FindingRecord(
+        row.rule, row.verdict, row.message, row.message_zh or row.message, tuple(row.cells)
+    )
 
 
 def _verdicts(
     form: FormRecord, letters: str, failed: Mapping[int | None, FindingRecord]
 ) -> tuple[FindingRecord, ...]:
     return tuple(
-        failed.get(i) or FindingRecord(rule, verdict, MESSAGES[verdict], cells)
+        failed.get(i) or FindingRecord(rule, verdict, *MESSAGES[verdict], cells)
         for i, ((rule, cells), verdict) in enumerate(
             zip(form.checks, unpack_verdicts(letters), strict=True)
         )

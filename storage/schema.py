@@ -323,6 +323,7 @@ findings = Table(
     Column("rule", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("message", Words, nullable=False),
+    Column("message_zh", Words),
     Column("cells", Json, nullable=False),
 )
 

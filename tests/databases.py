@@ -138,7 +138,9 @@ def reading(
         form=form,
         cells=cells(*raws) if raws else (),
         verdicts=tuple(
-            FindingRecord(rule, verdict, "1 ≠ 2" if verdict == "fail" else "", names)
+            FindingRecord(
+                rule, verdict, *(("1 ≠ 2", "1 ≠ 2") if verdict == "fail" else ("", "")), names
+            )
             for (rule, names), verdict in zip(form.checks, verdicts, strict=True)
         )
         if form

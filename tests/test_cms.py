@@ -285,7 +285,7 @@ def test_page_images_without_text_are_said_aloud() -> None:
     text = "<h1>某报告</h1><p>发布时间:2021-01-02</p><div id='zoomcon'><img src='1.jpg'></div>"
     found = cms_by_key()["ucap"].article(parse_page(UCAP_REPORT + ".shtml", text))
     assert found is not None
-    assert "the body is page images without text" in found.warnings
+    assert "the body is page images without text" in map(str, found.warnings)
 
 
 def test_an_unknown_body_element_is_found_by_place_and_said_aloud() -> None:
@@ -293,7 +293,7 @@ def test_an_unknown_body_element_is_found_by_place_and_said_aloud() -> None:
     found = cms_by_key()["ucap"].article(parse_page(UCAP_REPORT + ".shtml", text))
     assert found is not None
     assert found.body.tag == "section"
-    assert "no known body element: taken by its place" in found.warnings
+    assert "no known body element: taken by its place" in map(str, found.warnings)
 
 
 def test_a_page_of_a_former_cms_is_read_by_that_cms() -> None:

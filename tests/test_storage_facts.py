@@ -62,8 +62,8 @@ def any_reading(draw: st.DrawFn) -> ReadingRecord:
     verdicts = []
     for rule, paths in checks:
         verdict = draw(st.sampled_from(sorted(MESSAGES)))
-        message = draw(words) if verdict == "fail" else MESSAGES[verdict]
-        verdicts.append(FindingRecord(rule, verdict, message, paths))
+        message = (draw(words), draw(words)) if verdict == "fail" else MESSAGES[verdict]
+        verdicts.append(FindingRecord(rule, verdict, *message, paths))
     names = tuple((cell.table, cell.row, cell.column) for cell in cells)
     return ReadingRecord(
         parser="test/1",

@@ -37,7 +37,9 @@ def connection(engine: sa.Engine, settings: Settings) -> Iterator[sa.Connection]
 
 def fill(engine: sa.Engine, settings: Settings) -> None:
     """Years 2014 to 2020 in every state, an edited report, a replaced attachment."""
-    odd = FindingRecord("year", "finding", "the report for 2019 is dated 2021", ())
+    odd = FindingRecord(
+        "year", "finding", "the report for 2019 is dated 2021", "2019 年度报告的日期是 2021", ()
+    )
     with Crawl(engine, settings.warc_directory) as crawl:
         crawl.page(b"2019 first", reading("1", "5446.75万元", "0", " "), report=key(year=2019))
         crawl.attachment(b"docx first")

@@ -36,6 +36,7 @@ from crawler.cms.text import (
     pieces_before,
     text_of,
 )
+from crawler.words import Remark
 
 # Characters no HTML parser accepts; they come from cut GBK pages and Word pastes.
 UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
@@ -90,7 +91,7 @@ class Article:
     source: str | None = None
     breadcrumb: tuple[str, ...] = ()
     attachments: tuple[Link, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,7 @@ class Cms:
             *head.warnings,
             *dates.year_warning(title, head.published),
             *body_warnings(body, attachments),
-            *(["no known body element: taken by its place"] if by_place else []),
+            *([Remark("page.by_place")] if by_place else []),
         ]
         steps = self.breadcrumb(page)
         return Article(

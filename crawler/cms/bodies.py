@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sized
 from lxml.html import HtmlElement
 
 from crawler.cms.text import enclosing, normal, text_of
+from crawler.words import Remark
 
 # Where neither XPath nor address knows the body: the first longer text below the head line.
 BODY_LENGTH = 60
@@ -46,11 +47,11 @@ def is_text_block(element: object) -> bool:
     return len(text) >= BODY_LENGTH and not HEAD_LINE.search(text[:BODY_LENGTH])
 
 
-def body_warnings(body: HtmlElement, attachments: Sized) -> Iterator[str]:
+def body_warnings(body: HtmlElement, attachments: Sized) -> Iterator[Remark]:
     """What makes a body unreadable as text."""
     if text_of(body):
         return
     if any(True for _ in body.iter("img")):
-        yield "the body is page images without text"
+        yield Remark("page.images")
     elif not attachments:
-        yield "the body is empty"
+        yield Remark("page.empty")

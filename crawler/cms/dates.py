@@ -7,11 +7,12 @@ and font switches share the line and must never become the source.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from crawler.cms.text import fold, normal
+from crawler.words import Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Head:
 
     published: str | None = None
     source: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Remark, ...] = ()
 
 
 def spaced(*words: str) -> str:
@@ -115,16 +116,19 @@ def read_head(
         *([("URL", url_month)] if url_month else []),
     ]
     possible = [(name, found) for name, found in statements if found]
-    warnings = [f"impossible date in the {name}" for name, found in statements if not found]
+    warnings = [
+        Remark("page.impossible_date", {"where": name}) for name, found in statements if not found
+    ]
     if not possible:
         written = [found for found in labelled_dates(WRITTEN, text) if found]
         possible = [("成文日期", found) for found in written[:1]]
-        warnings.append("dated by 成文日期 only" if written else "no publication date found")
+        warnings.append(Remark("page.dated_by_writing" if written else "page.undated"))
     published = refine([found for _, found in possible])
     warnings += disagreements(possible)
     shown_source = source_of(text) if has_source_label(text) else unlabelled_source(plain, marked)
     if meta_source and shown_source and fold(normal(meta_source)) != shown_source:
-        warnings.append(f"source differs: meta {fold(meta_source)!r}, page {shown_source!r}")
+        facts = {"meta": fold(meta_source) or "", "page": shown_source}
+        warnings.append(Remark("page.sources_differ", facts))
     return Head(published, fold(normal(meta_source)) or shown_source, tuple(warnings))
 
 
@@ -149,12 +153,12 @@ def refine(statements: Sequence[str]) -> str | None:
     return max(agreeing, key=len, default=None)
 
 
-def disagreements(statements: Sequence[tuple[str, str]]) -> Iterable[str]:
-    return dict.fromkeys(
-        f"dates disagree: {statements[0][0]} {statements[0][1]}, {name} {found}"
-        for name, found in statements[1:]
-        if not agree(statements[0][1], found)
-    )
+def disagreements(statements: Sequence[tuple[str, str]]) -> Iterator[Remark]:
+    one = " ".join(statements[0]) if statements else ""
+    others = (name_and_date for name_and_date in statements[1:])
+    for other in dict.fromkeys(others):
+        if not agree(statements[0][1], other[1]):
+            yield Remark("page.dates_differ", {"one": one, "other": " ".join(other)})
 
 
 def value_after(label: str, text: str) -> Iterator[str]:
@@ -191,9 +195,9 @@ def unlabelled_source(
     return source_name(match.string[begin : stop.start() if stop else len(match.string)])
 
 
-def year_warning(title: str, published: str | None) -> tuple[str, ...]:
+def year_warning(title: str, published: str | None) -> tuple[Remark, ...]:
     """Reports are published in the year after the one their title names; say when they are not."""
     match = REPORT_TITLE.search(normal(title))
     if not match or not published or int(published[:4]) == int(match[1]) + 1:
         return ()
-    return (f"published in {published[:4]}, but the title names {match[1]}",)
+    return (Remark("page.other_year", {"published": published[:4], "year": match[1]}),)

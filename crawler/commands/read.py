@@ -107,6 +107,7 @@ def as_json(source: Source, reading: Reading) -> dict[str, Any]:
                 "rule": finding.rule,
                 "verdict": str(finding.verdict),
                 "message": finding.message,
+                "message_zh": finding.message_zh,
                 "cells": list(finding.cells),
             }
             for finding in (*reading.checks, *reading.findings)

@@ -5,9 +5,10 @@ Source of the shapes: published 政府信息公开工作年度报告; see docs/f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from crawler.words import Remark as Remark
 
 
 class Box(NamedTuple):
@@ -68,14 +69,6 @@ class Block:
     text: str = ""
     grid: Grid | None = None
     page: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """What a reader has to say about its source; `rule` and `facts` as in crawler/words.toml."""
-
-    rule: str
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,17 +54,18 @@ def _assess(relation: Relation, label: str, left: Sequence[Cell], right: Sequenc
             numbers += 1
         elif cell.state is State.BLANK:
             blanks += 1
-    verdict, message = Verdict.NOT_ASSESSABLE, f"{label}: every cell is blank"
+    verdict, words, facts = Verdict.NOT_ASSESSABLE, "sum.blank", {"label": label}
     if numbers + blanks < len(cells):
-        message = f"{label}: {len(cells) - numbers - blanks} of {len(cells)} cells hold no number"
+        words = "sum.no_number"
+        facts |= {"count": str(len(cells) - numbers - blanks), "of": str(len(cells))}
     elif numbers:
         have, want = _total(left), _total(right)
-        verdict = Verdict.FAIL
-        message = f"{label}: the parts sum to {have}, printed is {want}"
-        if have == want:
-            verdict = Verdict.BLANK_AS_ZERO if blanks else Verdict.PASS
-            message = f"{label}: {have} = {want}"
-    return Finding(relation.rule, verdict, message, tuple([cell.path for cell in cells]))
+        facts |= {"have": str(have), "want": str(want)}
+        if have != want:
+            verdict, words = Verdict.FAIL, "sum.fail"
+        else:
+            verdict, words = (Verdict.BLANK_AS_ZERO if blanks else Verdict.PASS), "sum.holds"
+    return Finding(relation.rule, verdict, tuple([cell.path for cell in cells]), facts, words)
 
 
 def _total(cells: Sequence[Cell]) -> Decimal:

@@ -44,8 +44,9 @@ class Claims:
     def add(self, claim: Claim) -> None:
         self.lines[claim.table, claim.row].append(claim)
 
-    def say(self, rule: str, message: str, cells: tuple[str, ...] = ()) -> None:
-        self.findings.append(Finding(rule, Verdict.FINDING, message, cells))
+    def say(self, rule: str, cells: tuple[str, ...] = (), **facts: str) -> None:
+        """Add a finding; the sentence of `rule`, or of `rule.case`, stands in words.toml."""
+        self.findings.append(Finding(rule.partition(".")[0], Verdict.FINDING, cells, facts, rule))
 
     def has(self, table: str) -> bool:
         return any(key == table for key, _ in self.lines)
@@ -82,7 +83,7 @@ def _best(claims: Claims, table: Table, row: Row) -> list[Claim]:
     rank = min(claim.rank for claim in found)
     for claim in found:
         if claim.rank > rank:
-            claims.say("unclaimed_row", f"the row “{claim.label}” is no row of the form")
+            claims.say("unclaimed_row", label=claim.label)
     return [claim for claim in found if claim.rank == rank]
 
 
@@ -119,17 +120,19 @@ def _say_missing(claims: Claims, table: Table, missing: list[Row]) -> None:
         return
     whole = len(missing) == len(table.rows)
     cells = tuple(f"{table.key}.{row.key}.{key}" for row in missing for key in table.column_keys)
-    what = f"the table {table.key}" if whole else "the rows " + _quoted(missing)
-    claims.say("unread", f"{what} could not be found or read with certainty", cells)
+    if whole:
+        claims.say("unread.table", cells, table=table.key, title=table.title)
+    else:
+        claims.say("unread.rows", cells, rows=_quoted(missing))
 
 
 def _say_repeated(claims: Claims, table: Table, repeated: list[Row], conflicts: list[str]) -> None:
     if not repeated:
         return
     rule = "duplicate_table" if len(repeated) * 2 > len(table.rows) else "duplicate_row"
-    agree = f"they disagree in {len(conflicts)} cells" if conflicts else "with the same values"
-    what = f"{table.key}: {_quoted(repeated)} stand more than once, {agree}"
-    claims.say(rule, what, tuple(conflicts))
+    case = "differ" if conflicts else "agree"
+    facts = {"table": table.key, "title": table.title, "rows": _quoted(repeated)}
+    claims.say(f"{rule}.{case}", tuple(conflicts), **facts, count=str(len(conflicts)))
 
 
 def _say_cells(form: Form, claims: Claims, cells: list[Cell]) -> None:
@@ -146,25 +149,19 @@ def _say_cells(form: Form, claims: Claims, cells: list[Cell]) -> None:
             if (cell.table, cell.row) in claims.lines:
                 unread[cell.table, cell.row].append(cell)
         elif cell.state is State.TEXT:
-            claims.say("text_value", f"the cell says “{cell.raw}”, no plain number", (cell.path,))
+            claims.say("text_value", (cell.path,), raw=cell.raw)
         elif cell.value is not None and len(cell.raw) > 2:
             if note := measure(cell.raw).note:
-                claims.say(
-                    "note_in_cell", f"“{cell.raw}”: read {cell.value}, note {note}", (cell.path,)
-                )
+                facts = {"raw": cell.raw, "value": str(cell.value), "note": note}
+                claims.say("note_in_cell", (cell.path,), **facts)
             wanted = units.get((cell.table, cell.column))
             if cell.unit and wanted and cell.unit != wanted:
-                claims.say(
-                    "foreign_unit", f"“{cell.raw}”: the form asks for {wanted}", (cell.path,)
-                )
+                claims.say("foreign_unit", (cell.path,), text=cell.raw, unit=wanted)
     for (table, row), found in unread.items():
         label = form.table(table).row(row).label
-        claims.say(
-            "unread",
-            f"{len(found)} cells of the row “{label}” could not be read with certainty",
-            tuple(cell.path for cell in found),
-        )
+        paths = tuple(cell.path for cell in found)
+        claims.say("unread.cells", paths, count=str(len(found)), label=label)
 
 
 def _quoted(rows: list[Row]) -> str:
-    return ", ".join(f"“{row.label}”" for row in rows)
+    return "、".join(f"“{row.label}”" for row in rows)

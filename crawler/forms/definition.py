@@ -52,9 +52,12 @@ class Merged:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """`across`: the rows stand beside each other as blocks of columns, over one line of values."""
+    """`title` is what Chinese messages call it. `across`: the rows stand beside each other as
+    blocks of columns, over one line of values.
+    """
 
     key: str
+    title: str
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     across: bool = False

@@ -55,8 +55,9 @@ def read_tokens(
         )
         claims.say(
             "not_recoverable",
-            f"the text lost its blank cells; not recoverable: {', '.join(lost)}",
             cells,
+            tables=", ".join(lost),
+            titles="、".join(index.tables[key].title for key in lost),
         )
     return frozenset(reader.used)
 
@@ -135,7 +136,7 @@ class _Reader:
         for row, values in zip(rows, taken, strict=True):
             self.used.update(range(row.start, row.start + len(values or row.values[: table.width])))
         if not self._has_heads(table, rows[0].at):
-            self._claims.say("unknown_heads", f"the heads of {table.key} could not be recognised")
+            self._claims.say("unknown_heads", table=table.key, title=table.title)
             return True
         short = sum(len(row.values) < table.width for row in rows)
         blanks_kept = any(values and not all(values) for values in taken)
@@ -179,7 +180,7 @@ class _Reader:
         """A row of the report's own: words, then values."""
         rest = row.values[width:]
         if rest and rest[0] and any(_is_value(token) for token in rest[1:]):
-            self._claims.say("unclaimed_row", f"the row “{rest[0][:40]}” is no row of the form")
+            self._claims.say("unclaimed_row", label=rest[0][:40])
             start = row.start + width
             self.used.update(range(start, start + len(rest)))
 
@@ -259,7 +260,7 @@ class _Reader:
         if len(leaves) != len(expected) or not self._repeats:
             return False
         if not all(leaf in cores for leaf, cores in zip(leaves, expected, strict=True)):
-            self._claims.say("unknown_heads", f"the heads of {table.key} stand in another order")
+            self._claims.say("unknown_heads.order", table=table.key, title=table.title)
             return True
         taken = self._take(_Row(start, stop, Label(table.key, None, 0), values, True), table.width)
         if not taken:

@@ -96,16 +96,14 @@ class _Reader:
         if not state.used:
             if not is_index(grid):
                 first = next((c.text for row in grid.rows for c in row if c.text.strip()), "")
-                self._claims.say(
-                    "unclaimed_table", f"a table nobody claimed, beginning “{first[:40]}”"
-                )
+                self._claims.say("unclaimed_table", text=first[:40])
             return
         for line in _guess(self._index, state):
             self._claim(line)
-            self._claims.say("label_guessed", f"“{_shown(line)}” was read as a misspelt label")
+            self._claims.say("label_guessed", label=_shown(line))
         for line in state.unknown:
             if not line.found:
-                self._claims.say("unclaimed_row", f"the row “{_shown(line)}” is no row of the form")
+                self._claims.say("unclaimed_row", label=_shown(line))
 
     def _row(self, number: int, row: Sequence[GridCell]) -> None:
         state = self._state
@@ -274,9 +272,7 @@ class _Reader:
                 place = (ordinal, cell.row, cell.column)
                 spots[slot] = Spot(cell.text, place, certain)
             elif cell.text.strip():
-                self._claims.say(
-                    "unclaimed_cell", f"“{cell.text}” in the row “{_shown(line)}” has no column"
-                )
+                self._claims.say("unclaimed_cell", text=cell.text, label=_shown(line))
         return spots
 
     def _by_order(self, heads: Heads, line: _Line) -> list[tuple[int | None, GridCell, bool]]:
@@ -327,7 +323,7 @@ class _Reader:
             return None
         for slot, column in zip(slots, columns, strict=True):
             if slot is None and column.texts and len(columns) > width:
-                self._claims.say("unclaimed_column", f"the column “{column.texts[-1]}” of {table}")
+                self._claims.say("unclaimed_column", label=column.texts[-1], table=table)
             if slot is not None and column.texts:
                 self._check_unit(table, slot, column.texts[-1])
         return Heads(self._grid.ordinal, slots, tuple((c.start, c.stop) for c in columns))
@@ -337,7 +333,7 @@ class _Reader:
         unit = self._index.slots[table][slot].unit
         found = _UNIT_OF_MONEY.search(squeeze(head))
         if unit and found and found[0] != unit:
-            self._claims.say("foreign_unit", f"the head “{head}”: the form asks for {unit}")
+            self._claims.say("foreign_unit", text=head, unit=unit)
 
     def _is_corner(self, table: str, columns: list[_Column], width: int) -> bool:
         """Does the leftmost column stand above the labels?"""

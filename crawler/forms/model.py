@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Self, TypeAlias
+
+from crawler.documents.model import Grid
+from crawler.words import Remark, said
 
 # Three levels deep for most tables, four for the items of article 20.
 Tables: TypeAlias = dict[str, "Tables | int | float | str | None"]
@@ -38,7 +42,8 @@ class Cell(NamedTuple):
     `table` is dotted, `row` and `column` are as in the gold files (`art20.item1`, `applications`),
     `raw` is the text as published, `value` only for NUMBER and ZERO, `unit` where the cell itself
     carries one (5446.75万元), `place` where it stood: (grid ordinal, row, column) or, in flattened
-    text, (-1, token index, 0); None for a cell that was not found (state UNREAD).
+    text, (-1, token index, 0); None for a cell that was not found (state UNREAD). `confidence` is
+    that of the engine where the source is an image.
     """
 
     table: str
@@ -49,6 +54,7 @@ class Cell(NamedTuple):
     value: Decimal | None = None
     unit: str | None = None
     place: tuple[int, int, int] | None = None
+    confidence: float | None = None
 
     @property
     def path(self) -> str:
@@ -57,12 +63,48 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A statement about the report, never a reason to change it. `cells` are paths of Cell."""
+    """A statement about the report, never a reason to change it. `cells` are paths of Cell.
+
+    Its sentence in crawler/words.toml is that of `words` (`sum.fail`), else of the rule; `facts`
+    are put into it.
+    """
 
     rule: str
     verdict: Verdict
-    message: str
     cells: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
+
+    @classmethod
+    def remark(cls, remark: Remark) -> Self:
+        """What a reader of the source said; the rule is the part before the dot."""
+        rule = remark.rule.partition(".")[0]
+        return cls(rule, Verdict.FINDING, (), remark.facts, remark.rule)
+
+    @property
+    def message(self) -> str:
+        return said(self.words or self.rule, self.facts).en
+
+    @property
+    def message_zh(self) -> str:
+        return said(self.words or self.rule, self.facts).zh
+
+
+class Indicator(NamedTuple):
+    """One line of the statistics of 国办发〔2014〕32号, an open set of labels, as published.
+
+    `key` is set for the stable indicators that crawler/forms/old.toml names; `block` is the head
+    the line stands under; `unit` what the table's unit column says.
+    """
+
+    key: str | None
+    block: str
+    label: str
+    unit: str
+    raw: str
+    state: State
+    value: Decimal | None = None
+    place: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +124,8 @@ class Reading:
 
     `cells` stand in the form's own order and are complete: a cell the document does not show is
     there as UNREAD. `checks` holds one finding per relation of the form in the form's order
-    (empty for `old` and `unknown`); `findings` everything else that wants saying.
+    (empty for `old` and `unknown`); `findings` everything else that wants saying. `grids` are the
+    document's, `unclaimed` the ordinals of those nobody read; `engine` as in Document.
     """
 
     layout: Layout
@@ -91,3 +134,7 @@ class Reading:
     checks: tuple[Finding, ...]
     findings: tuple[Finding, ...]
     sections: tuple[Section, ...]
+    indicators: tuple[Indicator, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    unclaimed: frozenset[int] = frozenset()
+    engine: str = ""

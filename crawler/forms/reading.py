@@ -32,7 +32,7 @@ def read(document: Document) -> Reading:
 def _statutory(document: Document, grids: list[Grid], form: Form, ambiguous: bool) -> Reading:
     claims = Claims()
     if ambiguous:
-        claims.say("layout_ambiguous", f"no label decides between the layouts; read as {form.name}")
+        claims.say("layout_ambiguous", layout=form.name)
     index = index_of(form)
     read_grids(grids, index, claims)
     absent = [table for table in form.tables if not claims.has(table.key)]
@@ -69,8 +69,7 @@ def _prose(document: Document, grids: list[Grid]) -> Reading:
 
 def _annex(grid: Grid) -> Finding:
     first = next((c.text for row in grid.rows for c in row if c.text.strip()), "")
-    message = f"the table beginning “{first[:40]}” is kept as text"
-    return Finding("unclaimed_table", Verdict.FINDING, message)
+    return Finding("unclaimed_table", Verdict.FINDING, (), {"text": first[:40]})
 
 
 def _labels(grids: list[Grid]) -> set[str]:

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from crawler.forms import PARSER
-from crawler.forms.model import Finding, Verdict
+from crawler.forms.model import Finding
 from crawler.forms.reading import read
 from crawler.items import Attachment, ReportPage, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
 from crawler.pipelines.records import reading_record
 from crawler.portals.titles import year_of
+from crawler.words import Remark
 from storage.facts import find_reading, store_reading
 
 Item = Observed | Attachment | Unreachable
@@ -39,13 +40,13 @@ class FactsPipeline(ArchivePipeline):
 
 def _of_page(page: ReportPage) -> tuple[Finding, ...]:
     """What page, listing and calendar say about each other."""
-    messages = [("page", warning) for warning in page.article.warnings]
+    remarks = [*page.article.warnings]
     published, year = page.article.published, page.identity.year
     if page.identity.inferred:
-        messages.append(("year", f"no year is named; {year} follows from {published}"))
+        remarks.append(Remark("year.inferred", {"year": str(year), "published": str(published)}))
     if published and year and int(published[:4]) != year + 1:
-        messages.append(("year", f"the report for {year} is dated {published}"))
+        remarks.append(Remark("year.dated", {"year": str(year), "published": published}))
     listed = year_of(page.listed_as)
     if listed and year and listed != year:
-        messages.append(("year", f"the report for {year} is listed as {page.listed_as}"))
-    return tuple(Finding(rule, Verdict.FINDING, message) for rule, message in messages)
+        remarks.append(Remark("year.listed", {"year": str(year), "title": page.listed_as}))
+    return tuple(map(Finding.remark, remarks))

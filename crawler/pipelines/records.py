@@ -57,4 +57,10 @@ def _form(reading: Reading) -> FormRecord | None:
 
 
 def _finding(finding: Finding) -> FindingRecord:
-    return FindingRecord(finding.rule, str(finding.verdict), finding.message, finding.cells)
+    return FindingRecord(
+        finding.rule,
+        str(finding.verdict),
+        finding.message,
+        finding.message_zh,
+        finding.cells,
+    )

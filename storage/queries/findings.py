@@ -18,6 +18,7 @@ class OpenFinding(TypedDict):
     rule: str
     verdict: str
     message: str
+    message_zh: str
     cells: list[str]
 
 
@@ -34,7 +35,7 @@ def open_findings(
     wanted = {o.division_code: division, r.year: year, f.rule: rule, o.id: organ_id}
     query = (
         sa.select(o.division_code, o.name.label("organ"), r.year)
-        .add_columns(f.rule, f.verdict, f.message, f.cells)
+        .add_columns(f.rule, f.verdict, f.message, f.message_zh, f.cells)
         .select_from(findings)
         .join(current_pages, current_pages.c.reading_id == f.reading_id)
         .join(reports, r.id == current_pages.c.report_id)
@@ -50,6 +51,7 @@ def open_findings(
             rule=row.rule,
             verdict=row.verdict,
             message=row.message,
+            message_zh=row.message_zh or row.message,
             cells=row.cells,
         )
         for row in connection.execute(query)

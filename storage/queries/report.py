@@ -42,6 +42,7 @@ class Finding(TypedDict):
     rule: str
     verdict: str
     message: str
+    message_zh: str
     cells: tuple[str, ...]
 
 
@@ -256,6 +257,12 @@ def _cell(cell: CellRecord) -> Cell:
 
 def _findings(reading: ReadingRecord) -> list[Finding]:
     return [
-        Finding(rule=each.rule, verdict=each.verdict, message=each.message, cells=each.cells)
+        Finding(
+            rule=each.rule,
+            verdict=each.verdict,
+            message=each.message,
+            message_zh=each.message_zh,
+            cells=each.cells,
+        )
         for each in (*reading.verdicts, *reading.findings)
     ]
