@@ -78,3 +78,7 @@ class ManifestBroken(StorageError):
 
 class NotInArchive(StorageError):
     """Raised when a question names something the archive does not hold."""
+
+
+class CorrectionRefused(StorageError):
+    """Raised when a correction has no cell, no evidence, or nothing to correct."""

@@ -8,23 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
-from storage.packing import STATES, CellRecord, Packed, pack, pack_verdicts, unpack, unpack_verdicts
+from storage.corrections import Identity, corrected_identity
+from storage.packing import (
+    STATES,
+    CellRecord,
+    Packed,
+    Place,
+    pack,
+    pack_verdicts,
+    unpack,
+    unpack_verdicts,
+)
 from storage.rows import add_if_new, find_or_add
 from storage.schema import (
     aliases,
+    confirmations,
     figures,
     findings,
     form_cells,
     form_checks,
     forms,
+    grids,
+    indicators,
     observations,
     organs,
     readings,
@@ -38,13 +52,18 @@ __all__ = [
     "CellRecord",
     "FindingRecord",
     "FormRecord",
+    "GridRecord",
+    "IndicatorRecord",
     "Observation",
     "ReadingRecord",
     "ReportKey",
     "VersionRef",
+    "content",
     "find_reading",
     "is_known",
+    "keep_reading",
     "load_reading",
+    "newest_reading",
     "observe",
     "record_digest",
     "sight",
@@ -64,7 +83,16 @@ MESSAGES = {
 
 _READING = sa.select(readings.c.id).where(
     readings.c.version_id == sa.bindparam("version_id"),
-    readings.c.parser == sa.bindparam("parser"),
+    sa.or_(
+        readings.c.parser == sa.bindparam("parser"),
+        sa.exists().where(
+            confirmations.c.reading_id == readings.c.id,
+            confirmations.c.parser == sa.bindparam("parser"),
+        ),
+    ),
+)
+_NEWEST_READING = sa.select(sa.func.max(readings.c.id)).where(
+    readings.c.version_id == sa.bindparam("version_id")
 )
 
 
@@ -143,8 +171,34 @@ class FindingRecord:
     rule: str
     verdict: str
     message: str
-    message_zh: str
+    message_zh: str | None
     cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GridRecord:
+    """A table of the source; `rows` as in the table `grids`, None where it was claimed."""
+
+    ordinal: int
+    page: int | None
+    sheet: str | None
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    claimed: bool
+    rows: Sequence[Sequence[Sequence[str | int]]] | None
+
+
+class IndicatorRecord(NamedTuple):
+    """A line of the statistics of 2014, as the reader's Indicator has it."""
+
+    key: str | None
+    block: str
+    label: str
+    unit: str
+    raw: str
+    state: str
+    value: Decimal | None
+    place: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +207,7 @@ class ReadingRecord:
 
     `cells` are aligned with `form.cells` and `verdicts` with `form.checks`; both are empty without
     a form. `findings` is everything else worth saying, `sections` the prose as (heading, text).
+    `grids` are those with a place on a page and those nobody claimed; `signature` is the prose's.
     """
 
     parser: str
@@ -163,6 +218,10 @@ class ReadingRecord:
     verdicts: tuple[FindingRecord, ...]
     findings: tuple[FindingRecord, ...]
     sections: tuple[tuple[str, str], ...]
+    indicators: tuple[IndicatorRecord, ...] = ()
+    grids: tuple[GridRecord, ...] = ()
+    signature: tuple[int, ...] = ()
+    engine: str | None = None
 
 
 def sight(
@@ -172,7 +231,7 @@ def sight(
 
     `outcome` is that of the attempt.
     """
-    report_id = _report(conn, key)
+    report_id = _report(conn, key, url)
     _alias(conn, report_id, url, "page", "", title, seen_at, outcome)
     return report_id
 
@@ -191,7 +250,7 @@ def is_known(conn: sa.Connection, key: ReportKey) -> bool:
 def observe(conn: sa.Connection, observation: Observation) -> VersionRef:
     """Keep that a version was seen. Content seen before is the same version seen again."""
     o = observation
-    report_id = _report(conn, o.key)
+    report_id = _report(conn, o.key, o.url)
     alias_id = _alias(conn, report_id, o.url, o.part, o.name, o.title, o.seen_at, "ok")
     version_id, new = find_or_add(
         conn,
@@ -221,8 +280,51 @@ def observe(conn: sa.Connection, observation: Observation) -> VersionRef:
 
 
 def find_reading(conn: sa.Connection, version_id: int, parser: str) -> int | None:
-    """The reading of a version by this parser, if there is one."""
+    """The reading of a version that this parser made or confirmed, if there is one."""
     return conn.execute(_READING, {"version_id": version_id, "parser": parser}).scalar()
+
+
+def newest_reading(conn: sa.Connection, version_id: int) -> ReadingRecord | None:
+    """What a version was last read as."""
+    reading_id = conn.execute(_NEWEST_READING, {"version_id": version_id}).scalar()
+    return None if reading_id is None else load_reading(conn, reading_id)
+
+
+def keep_reading(
+    conn: sa.Connection, version_id: int, reading: ReadingRecord, at: datetime
+) -> bool:
+    """Keep what a parser that has not read this version yet reads in it; whether that is new.
+
+    Where it says what the newest reading says, that one is confirmed: nothing is kept twice.
+    """
+    newest_id = conn.execute(_NEWEST_READING, {"version_id": version_id}).scalar()
+    if newest_id is None or content(load_reading(conn, newest_id)) != content(reading):
+        store_reading(conn, version_id, reading, at)
+        return True
+    confirmed = {"reading_id": newest_id, "parser": reading.parser, "confirmed_at": at}
+    add_if_new(conn, confirmations, confirmed)
+    return False
+
+
+def content(reading: ReadingRecord) -> bytes:
+    """All that a reading says, as bytes that are equal for equal readings, stored or not yet.
+
+    Not who read it; and of a relation that does not fail only how it fares (`MESSAGES`).
+    """
+    verdicts = [
+        each
+        if each.verdict == "fail"
+        else replace(each, message=each.verdict, message_zh=each.verdict)
+        for each in reading.verdicts
+    ]
+    plain = asdict(replace(reading, parser="", verdicts=tuple(verdicts)))
+    text = json.dumps(plain, ensure_ascii=False, default=_exactly, sort_keys=True)
+    return text.replace("\\u0000", "\ufffd").encode("utf-8", "surrogatepass")
+
+
+def _exactly(value: object) -> str:
+    assert isinstance(value, Decimal)
+    return format(value, "f")
 
 
 def store_reading(
@@ -243,6 +345,8 @@ def store_reading(
         "verdicts": pack_verdicts(verdict.verdict for verdict in reading.verdicts),
         "unread": packed["states"].count(STATES["unread"]),
         "record_digest": record_digest(reading),
+        "engine": reading.engine,
+        "signature": list(reading.signature) or None,
         "created_at": at,
     }
     reading_id, form_id = conn.execute(_ADD_READING, row).one()
@@ -251,14 +355,10 @@ def store_reading(
     if reading.cells:
         conn.execute(figures.insert(), {"reading_id": reading_id, **packed})
     _store_findings(conn, reading_id, reading)
-    if reading.sections:
-        conn.execute(
-            sections.insert(),
-            [
-                {"reading_id": reading_id, "position": i, "heading": heading, "text": text}
-                for i, (heading, text) in enumerate(reading.sections)
-            ],
-        )
+    _store_lines(conn, indicators, reading_id, map(_indicator_row, reading.indicators))
+    _store_lines(conn, grids, reading_id, map(_grid_row, reading.grids))
+    prose = ({"heading": heading, "text": text} for heading, text in reading.sections)
+    _store_lines(conn, sections, reading_id, prose)
     return int(reading_id)
 
 
@@ -301,10 +401,26 @@ def load_reading(
         verdicts=_verdicts(form, row.verdicts, failed) if form else (),
         findings=tuple(_finding(each) for each in said if each.check_position is None),
         sections=tuple((s.heading, s.text) for s in conn.execute(prose.order_by("position"))),
+        indicators=tuple(map(_indicator, _lines_of(conn, indicators, reading_id))),
+        grids=tuple(map(_grid, _lines_of(conn, grids, reading_id))),
+        signature=tuple(row.signature or ()),
+        engine=row.engine,
     )
 
 
-def _report(conn: sa.Connection, key: ReportKey) -> int:
+def _lines_of(
+    conn: sa.Connection, table: sa.Table, reading_id: int
+) -> Sequence[sa.Row[tuple[Any, ...]]]:
+    number = table.c["ordinal" if table is grids else "position"]
+    query = sa.select(table).where(table.c.reading_id == reading_id).order_by(number)
+    return conn.execute(query).all()
+
+
+def _report(conn: sa.Connection, key: ReportKey, url: str) -> int:
+    """The report at this address; a person may have said that it is another's than it seems."""
+    said = corrected_identity(conn, Identity(key.division_code, key.organ, key.year), url)
+    if said is not None:
+        key = replace(key, division_code=said.division_code, organ=said.organ, year=said.year)
     organ_id, _ = find_or_add(
         conn,
         organs,
@@ -390,11 +506,40 @@ def _store_findings(conn: sa.Connection, reading_id: int, reading: ReadingRecord
         )
 
 
+def _store_lines(
+    conn: sa.Connection, table: sa.Table, reading_id: int, rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """The rows of a reading in their order; those of `grids` bring their own number."""
+    lines = [{"reading_id": reading_id, **row} for row in rows]
+    if "position" in table.c:
+        lines = [{**line, "position": i} for i, line in enumerate(lines)]
+    if lines:
+        conn.execute(table.insert(), lines)
+
+
+def _indicator_row(indicator: IndicatorRecord) -> dict[str, Any]:
+    value = None if indicator.value is None else format(indicator.value, "f")
+    return {**indicator._asdict(), "value": value}
+
+
+def _grid_row(grid: GridRecord) -> dict[str, Any]:
+    return {**asdict(grid), "xs": list(grid.xs) or None, "ys": list(grid.ys) or None}
+
+
+def _indicator(row: sa.Row[Any]) -> IndicatorRecord:
+    value = None if row.value is None else Decimal(row.value)
+    place = None if row.place is None else tuple(row.place)
+    told = (row.key, row.block, row.label, row.unit, row.raw, row.state)
+    return IndicatorRecord(*told, value, cast("Place | None", place))
+
+
+def _grid(row: sa.Row[Any]) -> GridRecord:
+    edges = (tuple(map(float, row.xs or ())), tuple(map(float, row.ys or ())))
+    return GridRecord(row.ordinal, row.page, row.sheet, *edges, bool(row.claimed), row.rows)
+
+
 def _finding(row: sa.Row[Any]) -> FindingRecord:
-    # What was found before the Chinese sentences came has the English one alone.
-    return FindingRecord(
-        row.rule, row.verdict, row.message, row.message_zh or row.message, tuple(row.cells)
-    )
+    return FindingRecord(row.rule, row.verdict, row.message, row.message_zh, tuple(row.cells))
 
 
 def _verdicts(

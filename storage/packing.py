@@ -10,6 +10,7 @@ Position i is the i-th cell of the form. The columns:
 - `units`: JSON object, position to unit, where the cell itself carries one
 - `places`: JSON array of blocks in cell order: `[grid, row, column, width, height]` for a rectangle
   read row by row, `[n]` for n cells that were not found
+- `confidences`: JSON array, of the engine, where the source is an image; else NULL
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import repeat
 from typing import TypeAlias, TypedDict
 
 from storage.schema import storable
@@ -45,6 +47,7 @@ class CellRecord:
     value: Decimal | None
     unit: str | None
     place: Place | None
+    confidence: float | None = None
 
     @property
     def path(self) -> str:
@@ -61,6 +64,7 @@ class Packed(TypedDict):
     raws: Sequence[str]
     units: dict[str, str]
     places: Sequence[Sequence[int]]
+    confidences: Sequence[float | None] | None
 
 
 def pack(cells: Sequence[CellRecord]) -> Packed:
@@ -74,6 +78,7 @@ def pack(cells: Sequence[CellRecord]) -> Packed:
         raws=raws,
         units={str(i): cell.unit for i, cell in enumerate(cells) if cell.unit is not None},
         places=_pack_places([cell.place for cell in cells]),
+        confidences=_pack_confidences([cell.confidence for cell in cells]),
     )
 
 
@@ -81,18 +86,29 @@ def unpack(names: Sequence[tuple[str, str, str]], packed: Packed) -> list[CellRe
     """The cells again; `names` are (table, row, column) in the form's order."""
     marks, raws, units = packed["marks"], packed["raws"], packed["units"]
     columns = zip(
-        names, packed["numbers"], packed["states"], _unpack_places(packed["places"]), strict=True
+        names,
+        packed["numbers"],
+        packed["states"],
+        _unpack_places(packed["places"]),
+        packed["confidences"] or repeat(None, len(names)),
+        strict=True,
     )
     cells = []
-    for i, (name, number, letter, place) in enumerate(columns):
+    for i, (name, number, letter, place, confidence) in enumerate(columns):
         assert not isinstance(number, str)
         value = None if number is None else Decimal(number)
         if not marks or marks[i] == _PLAIN:
             raw = "" if number is None else str(number)
         else:
             raw = raws[ord(marks[i]) - _FIRST_MARK]
-        cells.append(CellRecord(*name, raw, _STATE_OF[letter], value, units.get(str(i)), place))
+        unit, sure = units.get(str(i)), None if confidence is None else float(confidence)
+        cells.append(CellRecord(*name, raw, _STATE_OF[letter], value, unit, place, sure))
     return cells
+
+
+def _pack_confidences(confidences: list[float | None]) -> list[float | None] | None:
+    """Nothing where the source holds text."""
+    return confidences if any(one is not None for one in confidences) else None
 
 
 def pack_verdicts(verdicts: Iterable[str]) -> str:

@@ -18,8 +18,11 @@ from storage.rows import add, add_if_new
 from storage.schema import (
     attempts,
     captures,
+    confirmations,
     figures,
     findings,
+    grids,
+    indicators,
     observations,
     organs,
     readings,
@@ -250,7 +253,7 @@ class _Regrouping:
                     readings.update().where(readings.c.id == reading_id).values(version_id=earlier)
                 )
                 continue
-            for table in (figures, findings, sections):
+            for table in (figures, findings, sections, indicators, grids, confirmations):
                 self._connection.execute(table.delete().where(table.c.reading_id == reading_id))
             self._connection.execute(readings.delete().where(readings.c.id == reading_id))
 

@@ -21,7 +21,7 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstrain
 
 # The newest migration; a test holds it against migrations/. Kept here so that a start of `archive`
 # need not import Alembic to know whether the database fits.
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -296,6 +296,10 @@ readings = Table(
     Column("unread", Integer, nullable=False),
     # The third layer of version: equal figures have equal ones, whatever the page around them.
     Column("record_digest", Text),
+    # What recognised the text of an image, with its model; NULL where the source holds text.
+    Column("engine", Text),
+    # Of the prose, small enough to hold every report against every other.
+    Column("signature", Json),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("version_id", "parser"),
 )
@@ -311,6 +315,51 @@ figures = Table(
     Column("raws", Json, nullable=False),
     Column("units", Json, nullable=False),
     Column("places", Json, nullable=False),
+    # Of the engine, cell by cell, where the source is an image.
+    Column("confidences", Json),
+)
+
+# A parser that read what the newest reading of a version says already adds one of these to it.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("readings.id"),
+    Column("parser", Text, nullable=False),
+    Column("confirmed_at", Moment, nullable=False),
+    UniqueConstraint("reading_id", "parser"),
+)
+
+# The tables of a source that have a page or a geometry, or that nobody claimed.
+grids = Table(
+    "grids",
+    metadata,
+    _reference("readings.id", primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("page", Integer),
+    Column("sheet", Words),
+    Column("xs", Json),
+    Column("ys", Json),
+    Column("claimed", sa.Boolean, nullable=False),
+    # [[[text, row, column, rowspan, colspan], …], …] of a table nobody claimed.
+    Column("rows", Json),
+)
+
+# The statistics of 国办发〔2014〕32号: an open set of labels, a row each.
+indicators = Table(
+    "indicators",
+    metadata,
+    _reference("readings.id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text),
+    Column("block", Words, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("unit", Words, nullable=False),
+    Column("raw", Words, nullable=False),
+    Column("state", Text, nullable=False),
+    # A number with the digits it was given.
+    Column("value", Text),
+    Column("place", Json),
 )
 
 findings = Table(
@@ -336,10 +385,62 @@ sections = Table(
     Column("text", Words, nullable=False),
 )
 
-# Views, made by the migration: the newest page of each report with its newest reading (or NULL).
+# A report held against its other copies, the year before, its neighbours and the calendar. A new
+# one is kept only where it says something else than the newest, which is the one in force.
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("reports.id", index=True),
+    Column("parser", Text, nullable=False),
+    Column("readings", Json, nullable=False),
+    Column("assessed_at", Moment, nullable=False),
+)
+
+assessment_findings = Table(
+    "assessment_findings",
+    metadata,
+    _reference("assessments.id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("rule", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("message_zh", Words, nullable=False),
+    Column("cells", Json, nullable=False),
+)
+
+# What a person holds against the machine. Rows are only added: of a cell the newest counts, and
+# one whose `after` is NULL takes the earlier back.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("reports.id"),
+    # `applications.granted.total`; NULL where the report's identity is corrected.
+    Column("cell", Text),
+    # The address whose report it is, where the identity is corrected.
+    Column("url", Text),
+    Column("before", Json, nullable=False),
+    Column("after", Json),
+    _reference("readings.id", nullable=True),
+    Column("author", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("evidence", Words, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    sa.Index(None, "report_id", "cell"),
+)
+
+# Views, made by the migration. The newest version of each page and file with its newest reading
+# (or NULL); the same for pages alone; and of each report the reading that stands for it: the
+# page's, or a file's where only that has the statutory tables.
+current_versions = sa.table(
+    "current_versions",
+    *map(sa.column, ("report_id", "part", "name", "version_id", "reading_id", "last_seen")),
+)
 current_pages = sa.table(
     "current_pages", sa.column("report_id"), sa.column("version_id"), sa.column("reading_id")
 )
+current_readings = sa.table("current_readings", sa.column("report_id"), sa.column("reading_id"))
 
 # Which of a portal's organs is its government; for queries that join both tables.
 is_government = organs.c.name == portals.c.government

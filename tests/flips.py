@@ -16,15 +16,22 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
+
+from storage.assessments import keep_assessment
 from storage.captures import Ending
-from storage.database import open_for_writing
+from storage.corrections import Entry, correct_cell
+from storage.database import open_for_writing, transact
 from storage.evidence.manifest import FOLDER
 from storage.evidence.seal import seal
 from storage.evidence.verify import verify
+from storage.facts import FindingRecord, GridRecord, IndicatorRecord, VersionRef, keep_reading
 from storage.schema import metadata
 from storage.settings import Settings
 from tests.databases import NOW, Crawl, exchange, reading
@@ -46,11 +53,30 @@ def sealed_archive(settings: Settings) -> None:
     fill(engine, settings)
     seal(settings, NOW + timedelta(days=10))
     with Crawl(engine, settings.warc_directory, start=NOW + timedelta(days=19)) as crawl:
-        crawl.page(b"2019 edited", reading("1", "0", "3", "2"))
+        edited = crawl.page(b"2019 edited", reading("1", "0", "3", "2"))
+        transact(engine, lambda connection: say_more(connection, edited))
         crawl.recorder.answer(crawl.recorder.ask(crawl.attempt()), Ending("dns", error="no host"))
         crawl.capture(exchange(b"", status=404, head=b"HTTP/1.1 404 Not Found\r\n\r\n"))
     seal(settings, NOW + timedelta(days=20), crawl.run_id)
     engine.dispose()
+
+
+def say_more(connection: sa.Connection, version: VersionRef) -> None:
+    """What follows from readings, and what a person says: a row at least of every table."""
+    read = replace(
+        reading("1", "0", "3", "5", parser="test/2"),
+        indicators=(
+            IndicatorRecord(None, "一", "主动公开", "条", "7", "number", Decimal(7), None),
+        ),
+        grids=(GridRecord(0, 1, None, (0.0, 9.5), (0.0, 4.0), False, [[["", 0, 0, 1, 1]]]),),
+    )
+    keep_reading(connection, version.id, read, NOW)
+    keep_reading(connection, version.id, replace(read, parser="test/3"), NOW)
+    late = FindingRecord("T1", "fail", "too late", "逾期", ())
+    keep_assessment(connection, version.report_id, "test/3", [1], [late], NOW)
+    entry = Entry("王某", "a slip of the pen", "the printed report", NOW)
+    path = read.cells[0].path
+    correct_cell(connection, version.report_id, path, "2", entry)
 
 
 @contextmanager

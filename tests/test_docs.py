@@ -13,7 +13,15 @@ from crawler.fetching import outcomes
 from storage.queries.coverage import Field
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Version
-from storage.queries.report import Attachment, Cell, Finding, Report
+from storage.queries.report import (
+    Attachment,
+    Cell,
+    CellCorrection,
+    Finding,
+    Indicator,
+    KeptTable,
+    Report,
+)
 from storage.queries.runs import Run
 from storage.schema import metadata
 from tests.crawling import ROOT, Operator
@@ -94,7 +102,8 @@ def test_every_table_and_column_of_the_archive_is_explained() -> None:
 
 def test_the_shapes_of_the_answers_are_as_documented() -> None:
     text = (ROOT / "docs" / "database.md").read_text("utf-8")
-    for shape in (Field, Report, Attachment, Cell, Finding, Version, Capture, OpenFinding, Run):
+    shapes = (Field, Report, Attachment, Cell, CellCorrection, Finding, Indicator, KeptTable)
+    for shape in (*shapes, Version, Capture, OpenFinding, Run):
         assert "{" + ", ".join(shape.__annotations__) + "}" in text, shape
 
 

@@ -39,7 +39,13 @@ def test_an_upgraded_database_is_exactly_the_schema(empty_database_url: str) -> 
         tables, views = names(connection)
     engine.dispose()
     assert tables == {*metadata.tables, "alembic_version"}
-    assert views == {"cells", "report_cells", "current_pages"}
+    assert views == {
+        "cells",
+        "report_cells",
+        "current_pages",
+        "current_readings",
+        "current_versions",
+    }
 
 
 def test_the_comparison_sees_a_missing_column(empty_database_url: str) -> None:

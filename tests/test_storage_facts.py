@@ -17,7 +17,10 @@ from storage.facts import (
     CellRecord,
     FindingRecord,
     FormRecord,
+    GridRecord,
+    IndicatorRecord,
     ReadingRecord,
+    content,
     find_reading,
     load_reading,
     sight,
@@ -37,7 +40,29 @@ numbers = st.one_of(
 )
 places = st.none() | st.tuples(st.integers(-1, 3), st.integers(0, 40), st.integers(0, 9))
 findings = st.builds(
-    FindingRecord, keys, st.just("finding"), words, st.lists(keys, max_size=3).map(tuple)
+    FindingRecord, keys, st.just("finding"), words, words, st.lists(keys, max_size=3).map(tuple)
+)
+confidences = st.none() | st.floats(0, 1)
+grid_cells = st.tuples(words, *[st.integers(0, 9)] * 4).map(list)
+grid_rows = st.none() | st.lists(st.lists(grid_cells, max_size=2), max_size=2)
+edges = st.lists(st.floats(0, 1000), max_size=3).map(tuple)
+grids = st.builds(
+    GridRecord,
+    st.integers(0, 9),
+    st.none() | st.integers(1, 9),
+    st.none() | words,
+    edges,
+    edges,
+    st.booleans(),
+    grid_rows,
+)
+indicators = st.builds(
+    IndicatorRecord,
+    st.none() | keys,
+    *[words] * 4,
+    st.sampled_from(sorted(STATES)),
+    st.none() | numbers,
+    places,
 )
 
 
@@ -50,7 +75,8 @@ def any_cells(draw: st.DrawFn) -> tuple[CellRecord, ...]:
         value = draw(st.none() | numbers)
         raw = draw(words | st.just("" if value is None else format(value, "f")))
         state, unit = draw(st.sampled_from(sorted(STATES))), draw(st.none() | words)
-        cells.append(CellRecord(*name, raw, state, value, unit, draw(places)))
+        sure = draw(confidences)
+        cells.append(CellRecord(*name, raw, state, value, unit, draw(places), sure))
     return tuple(cells)
 
 
@@ -74,6 +100,10 @@ def any_reading(draw: st.DrawFn) -> ReadingRecord:
         verdicts=tuple(verdicts),
         findings=tuple(draw(st.lists(findings, max_size=3))),
         sections=tuple(draw(st.lists(st.tuples(words, words), max_size=3))),
+        indicators=tuple(draw(st.lists(indicators, max_size=2))),
+        grids=tuple(draw(st.lists(grids, max_size=2, unique_by=lambda grid: grid.ordinal))),
+        signature=tuple(draw(st.lists(st.integers(0, 2**32), max_size=2))),
+        engine=draw(st.none() | keys),
     )
 
 
@@ -92,13 +122,18 @@ def test_any_reading_comes_out_as_it_went_in(
 ) -> None:
     with engine.connect() as connection:
         reading_id = store_reading(connection, version, read, NOW)
-        assert load_reading(connection, reading_id) == read
+        assert in_order(load_reading(connection, reading_id)) == in_order(read)
+        assert content(load_reading(connection, reading_id)) == content(in_order(read))
         assert find_reading(connection, version, "test/1") == reading_id
         if read.cells:
             assert as_sql_sees(connection, reading_id) == [
                 (c.table, c.row, c.column, c.raw, c.state, c.unit) for c in read.cells
             ]
         connection.rollback()
+
+
+def in_order(read: ReadingRecord) -> ReadingRecord:
+    return replace(read, grids=tuple(sorted(read.grids, key=lambda grid: grid.ordinal)))
 
 
 def as_sql_sees(connection: sa.Connection, reading_id: int) -> list[tuple[object, ...]]:

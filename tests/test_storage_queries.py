@@ -113,7 +113,8 @@ def test_a_report_says_what_its_newest_page_says(connection: sa.Connection) -> N
     found = report(connection, find_organ(connection, TIANSHAN), 2019)
     assert list(found) == [
         *("division_code", "organ", "year", "title", "body_title", "published", "source", "form"),
-        *("urls", "attachments", "tables", "cells", "findings"),
+        *("read_from", "engine", "urls", "attachments", "tables", "cells", "findings"),
+        *("indicators", "unclaimed"),
     ]
     assert (found["form"], found["source"]) == ("2019", "天山区人民政府")
     assert found["published"] == "2020-03-06 14:38"
@@ -137,6 +138,7 @@ def test_a_report_says_what_its_newest_page_says(connection: sa.Connection) -> N
         "raw": "5446.75万元",
         "state": "number",
         "value": 5446.75,
+        "correction": None,
     }
     assert [(f["rule"], f["verdict"]) for f in found["findings"]] == [
         ("A3", "fail"),

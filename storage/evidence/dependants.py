@@ -10,7 +10,10 @@ import sqlalchemy as sa
 
 from storage.schema import (
     aliases,
+    assessments,
     captures,
+    confirmations,
+    corrections,
     observations,
     organs,
     readings,
@@ -99,6 +102,11 @@ def _by_reading(among: _Keys) -> sa.Select[Any]:
     return sa.select(versions.c.report_id).join(readings).where(among(readings.c.id))
 
 
+def _by_confirmation(among: _Keys) -> sa.Select[Any]:
+    confirmed = sa.select(confirmations.c.reading_id).where(among(confirmations.c.id))
+    return _by_reading(lambda key: key.in_(confirmed))
+
+
 def _by_form(among: _Keys) -> sa.Select[Any]:
     return sa.select(versions.c.report_id).join(readings).where(among(readings.c.form_id))
 
@@ -116,6 +124,14 @@ _REPORTS: Mapping[str, Callable[[_Keys], sa.Select[Any]]] = {
     "figures": _by_reading,
     "findings": _by_reading,
     "sections": _by_reading,
+    "grids": _by_reading,
+    "indicators": _by_reading,
+    "confirmations": _by_confirmation,
+    "assessments": lambda among: sa.select(assessments.c.report_id).where(among(assessments.c.id)),
+    "assessment_findings": lambda among: sa.select(assessments.c.report_id).where(
+        among(assessments.c.id)
+    ),
+    "corrections": lambda among: sa.select(corrections.c.report_id).where(among(corrections.c.id)),
     "forms": _by_form,
     "form_cells": _by_form,
     "form_checks": _by_form,

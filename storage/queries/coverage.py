@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from storage.schema import (
     aliases,
     current_pages,
+    current_readings,
     is_government,
     organs,
     portals,
@@ -130,7 +131,8 @@ def _pages() -> sa.Select[Any]:
         .join(organs)
         .outerjoin(current_pages, page.report_id == reports.c.id)
         .outerjoin(versions, versions.c.id == page.version_id)
-        .outerjoin(readings, reading.id == page.reading_id)
+        .join(current_readings, current_readings.c.report_id == reports.c.id)
+        .outerjoin(readings, reading.id == current_readings.c.reading_id)
     )
 
 

@@ -6,11 +6,18 @@ from typing import TypedDict
 
 import sqlalchemy as sa
 
-from storage.schema import current_pages, findings, organs, reports
+from storage.schema import (
+    assessment_findings,
+    assessments,
+    current_readings,
+    findings,
+    organs,
+    reports,
+)
 
 
 class OpenFinding(TypedDict):
-    """A relation that fails, or another finding, of a report's current page."""
+    """A relation that fails, or another finding, of a report as it stands today."""
 
     division_code: str
     organ: str
@@ -30,18 +37,35 @@ def open_findings(
     rule: str | None = None,
     organ_id: int | None = None,
 ) -> list[OpenFinding]:
-    """By division, organ and year, in the order of the report's relations."""
-    f, o, r = findings.c, organs.c, reports.c
+    """By division, organ and year: what its reading says in the order of the report's relations,
+    then what follows from holding it against others."""
+    f, a, o, r = findings.c, assessment_findings.c, organs.c, reports.c
     wanted = {o.division_code: division, r.year: year, f.rule: rule, o.id: organ_id}
-    query = (
+    in_readings = (
         sa.select(o.division_code, o.name.label("organ"), r.year)
         .add_columns(f.rule, f.verdict, f.message, f.message_zh, f.cells)
+        .add_columns(sa.literal(0).label("later"), f.position)
         .select_from(findings)
-        .join(current_pages, current_pages.c.reading_id == f.reading_id)
-        .join(reports, r.id == current_pages.c.report_id)
+        .join(current_readings, current_readings.c.reading_id == f.reading_id)
+        .join(reports, r.id == current_readings.c.report_id)
         .join(organs)
         .where(*(column == value for column, value in wanted.items() if value is not None))
-        .order_by(o.division_code, o.name, r.year, f.position)
+    )
+    wanted[a.rule] = wanted.pop(f.rule)
+    newest = sa.select(sa.func.max(assessments.c.id)).group_by(assessments.c.report_id)
+    across = (
+        sa.select(o.division_code, o.name.label("organ"), r.year)
+        .add_columns(a.rule, a.verdict, a.message, a.message_zh, a.cells)
+        .add_columns(sa.literal(1).label("later"), a.position)
+        .select_from(assessment_findings)
+        .join(assessments)
+        .join(reports, r.id == assessments.c.report_id)
+        .join(organs)
+        .where(assessments.c.id.in_(newest))
+        .where(*(column == value for column, value in wanted.items() if value is not None))
+    )
+    query = in_readings.union_all(across).order_by(
+        "division_code", "organ", "year", "later", "position"
     )
     return [
         OpenFinding(

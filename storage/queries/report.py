@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from storage.assessments import assessment_of
+from storage.corrections import in_force
 from storage.errors import NotInArchive
-from storage.facts import FormRecord, ReadingRecord, load_reading
+from storage.facts import (
+    FindingRecord,
+    FormRecord,
+    GridRecord,
+    IndicatorRecord,
+    ReadingRecord,
+    load_reading,
+)
 from storage.packing import CellRecord
 from storage.queries.organs import Organ
 from storage.schema import (
     aliases,
     captures,
     current_pages,
+    current_readings,
     is_government,
     organs,
     portals,
+    readings,
     reports,
     versions,
     warc_files,
@@ -34,6 +45,40 @@ class Cell(TypedDict):
     raw: str
     state: str
     value: int | float | None
+    correction: CellCorrection | None
+
+
+class CellCorrection(TypedDict):
+    """What a person holds against a cell; `review`: the source says something else by now."""
+
+    raw: str
+    state: str
+    value: int | float | None
+    author: str
+    reason: str
+    evidence: str
+    made_at: str
+    review: bool
+
+
+class Indicator(TypedDict):
+    """A line of the statistics of 2014; `key` is null but for the stable ones."""
+
+    key: str | None
+    block: str
+    label: str
+    unit: str
+    raw: str
+    state: str
+    value: int | float | None
+
+
+class KeptTable(TypedDict):
+    """A table that nobody claimed; `rows` hold `[text, row, column, rowspan, colspan]` a cell."""
+
+    page: int | None
+    sheet: str | None
+    rows: Sequence[Sequence[Sequence[str | int]]]
 
 
 class Finding(TypedDict):
@@ -56,7 +101,12 @@ class Attachment(TypedDict):
 
 
 class Report(TypedDict):
-    """A report by the newest version of its page; `tables` is nested as table → row → column."""
+    """A report as it stands today; `tables` is nested as table → row → column.
+
+    `read_from` is empty where the figures are the page's, else the file's name they stand in;
+    `engine` names what recognised them in an image. A corrected cell has `<column>_corrected`
+    beside it in `tables`.
+    """
 
     division_code: str
     organ: str
@@ -66,11 +116,15 @@ class Report(TypedDict):
     published: str | None
     source: str | None
     form: str | None
+    read_from: str
+    engine: str | None
     urls: list[str]
     attachments: list[Attachment]
     tables: dict[str, Any]
     cells: list[Cell]
     findings: list[Finding]
+    indicators: list[Indicator]
+    unclaimed: list[KeptTable]
 
 
 class Source(TypedDict):
@@ -159,7 +213,7 @@ def _rows() -> sa.Select[Any]:
             organs.c.division_code,
             organs.c.name.label("organ"),
             current_pages.c.version_id,
-            current_pages.c.reading_id,
+            current_readings.c.reading_id,
             versions.c.title,
             versions.c.source,
         )
@@ -167,13 +221,15 @@ def _rows() -> sa.Select[Any]:
         .join(organs)
         .join(portals)
         .outerjoin(current_pages, current_pages.c.report_id == reports.c.id)
+        .join(current_readings, current_readings.c.report_id == reports.c.id)
         .outerjoin(versions, versions.c.id == current_pages.c.version_id)
     )
 
 
 def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormRecord]) -> Report:
-    reading = row.reading_id and load_reading(connection, row.reading_id, shapes)
+    reading = load_reading(connection, row.reading_id, shapes) if row.reading_id else None
     pages = _page_aliases(connection, row.id)
+    corrected = _corrected(connection, row.id)
     return Report(
         division_code=row.division_code,
         organ=row.organ,
@@ -183,12 +239,56 @@ def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormR
         published=_published(connection, row.id),
         source=row.source,
         form=reading.layout if reading and reading.layout != "unknown" else None,
+        read_from=_read_from(connection, row.reading_id),
+        engine=reading.engine if reading else None,
         urls=[page.url for page in pages],
         attachments=_attachments(connection, row.id),
-        tables=_tables(reading.cells) if reading else {},
-        cells=[_cell(cell) for cell in reading.cells] if reading else [],
-        findings=_findings(reading) if reading else [],
+        tables=_tables(reading.cells, corrected) if reading else {},
+        cells=[_cell(cell, corrected.get(cell.path)) for cell in reading.cells] if reading else [],
+        findings=_findings([*(_said_in(reading)), *assessment_of(connection, row.id)]),
+        indicators=[_indicator(each) for each in reading.indicators] if reading else [],
+        unclaimed=[_kept(grid) for grid in reading.grids if grid.rows] if reading else [],
     )
+
+
+def _read_from(connection: sa.Connection, reading_id: int | None) -> str:
+    v = versions.c
+    query = sa.select(v.name).join(readings, readings.c.version_id == v.id)
+    return connection.execute(query.where(readings.c.id == reading_id)).scalar() or ""
+
+
+def _corrected(connection: sa.Connection, report_id: int) -> dict[str, CellCorrection]:
+    """What persons hold against cells of the report, by cell."""
+    return {
+        each.cell: CellCorrection(
+            raw=each.after["raw"],
+            state=each.after["state"],
+            value=None if each.after["value"] is None else number(Decimal(each.after["value"])),
+            author=each.entry.author,
+            reason=each.entry.reason,
+            evidence=each.entry.evidence,
+            made_at=each.entry.at.isoformat(),
+            review=each.review,
+        )
+        for each in in_force(connection, report_id)
+        if each.cell is not None
+    }
+
+
+def _indicator(found: IndicatorRecord) -> Indicator:
+    return Indicator(
+        key=found.key,
+        block=found.block,
+        label=found.label,
+        unit=found.unit,
+        raw=found.raw,
+        state=found.state,
+        value=number(found.value),
+    )
+
+
+def _kept(grid: GridRecord) -> KeptTable:
+    return KeptTable(page=grid.page, sheet=grid.sheet, rows=grid.rows or ())
 
 
 def _published(connection: sa.Connection, report_id: int) -> str | None:
@@ -231,7 +331,9 @@ def _file_digest(row: sa.Row[Any]) -> str:
     return found.removeprefix("sha256:")
 
 
-def _tables(cells: tuple[CellRecord, ...]) -> dict[str, Any]:
+def _tables(
+    cells: tuple[CellRecord, ...], corrected: Mapping[str, CellCorrection]
+) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for cell in cells:
         row = tables
@@ -241,10 +343,12 @@ def _tables(cells: tuple[CellRecord, ...]) -> dict[str, Any]:
         if cell.unit is not None:
             row[f"{cell.column}_unit"] = cell.unit
             row[f"{cell.column}_raw"] = cell.raw
+        if cell.path in corrected:
+            row[f"{cell.column}_corrected"] = corrected[cell.path]["value"]
     return tables
 
 
-def _cell(cell: CellRecord) -> Cell:
+def _cell(cell: CellRecord, correction: CellCorrection | None) -> Cell:
     return Cell(
         table=cell.table,
         row=cell.row,
@@ -252,17 +356,22 @@ def _cell(cell: CellRecord) -> Cell:
         raw=cell.raw,
         state=cell.state,
         value=number(cell.value),
+        correction=correction,
     )
 
 
-def _findings(reading: ReadingRecord) -> list[Finding]:
+def _said_in(reading: ReadingRecord | None) -> tuple[FindingRecord, ...]:
+    return (*reading.verdicts, *reading.findings) if reading else ()
+
+
+def _findings(said: Iterable[FindingRecord]) -> list[Finding]:
     return [
         Finding(
             rule=each.rule,
             verdict=each.verdict,
             message=each.message,
-            message_zh=each.message_zh,
+            message_zh=each.message_zh or each.message,
             cells=each.cells,
         )
-        for each in (*reading.verdicts, *reading.findings)
+        for each in said
     ]

@@ -1,0 +1,64 @@
+"""Reports held against their copies, the year before, their neighbours and the calendar.
+
+What follows from several readings is kept apart from them, and anew only where it says something
+else than before: `assessments` is the history of what could be said of a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.facts import FindingRecord
+from storage.schema import assessment_findings, assessments
+
+
+def keep_assessment(
+    conn: sa.Connection,
+    report_id: int,
+    parser: str,
+    readings: Sequence[int],
+    findings: Sequence[FindingRecord],
+    at: datetime,
+) -> bool:
+    """Keep what was said of a report on the ground of these readings; whether it is new."""
+    before = _newest(conn, report_id)
+    if before is not None and _said(conn, before.id) == list(findings):
+        return False
+    if before is None and not findings:
+        return False
+    row = {"report_id": report_id, "parser": parser, "readings": list(readings), "assessed_at": at}
+    added = assessments.insert().returning(assessments.c.id)
+    assessment_id = conn.execute(added, row).scalar_one()
+    lines = [
+        {"assessment_id": assessment_id, "position": i, **asdict(finding)}
+        for i, finding in enumerate(findings)
+    ]
+    if lines:
+        conn.execute(assessment_findings.insert(), lines)
+    return True
+
+
+def assessment_of(conn: sa.Connection, report_id: int) -> list[FindingRecord]:
+    """What is said of the report today; nothing where it was never assessed."""
+    newest = _newest(conn, report_id)
+    return [] if newest is None else _said(conn, newest.id)
+
+
+def _newest(conn: sa.Connection, report_id: int) -> sa.Row[Any] | None:
+    query = sa.select(assessments).where(assessments.c.report_id == report_id)
+    return conn.execute(query.order_by(assessments.c.id.desc()).limit(1)).one_or_none()
+
+
+def _said(conn: sa.Connection, assessment_id: int) -> list[FindingRecord]:
+    f = assessment_findings.c
+    query = (
+        sa.select(f.rule, f.verdict, f.message, f.message_zh, f.cells)
+        .where(f.assessment_id == assessment_id)
+        .order_by(f.position)
+    )
+    return [FindingRecord(*row[:4], tuple(row.cells)) for row in conn.execute(query)]

@@ -1,0 +1,294 @@
+"""What a person holds against the machine: one cell's figure, or whose report it is.
+
+Rows are only added. Of a cell the newest correction counts; taking one back is a row as well. The
+figure as published stays where it is: a correction is shown beside it, and asks for review when
+what it was made against has changed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from storage.errors import CorrectionRefused
+from storage.schema import (
+    aliases,
+    corrections,
+    current_readings,
+    observations,
+    organs,
+    reports,
+    versions,
+)
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,8})?")
+
+
+class Identity(NamedTuple):
+    """Whose report, of which year."""
+
+    division_code: str
+    organ: str
+    year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who says so, why, and on what evidence; none of the three may be empty."""
+
+    author: str
+    reason: str
+    evidence: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A correction in force. `before` and `after` are `{raw, state}` and `{raw, state, value}` of
+    a cell, or an identity; `review`: the source says something else by now than `before`.
+    """
+
+    id: int
+    report_id: int
+    cell: str | None
+    url: str | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+    entry: Entry
+    review: bool
+
+
+def correct_cell(
+    conn: sa.Connection, report_id: int, cell: str, raw: str, entry: Entry
+) -> dict[str, Any]:
+    """Hold that a cell of the report as it stands says `raw`; what it was read as.
+
+    Raises CorrectionRefused: no such cell, nothing changed, or no figure a cell can have.
+    """
+    before, reading_id = _standing(conn, report_id, cell)
+    after = _figure(raw)
+    if (before["raw"].strip(), before["state"]) == (after["raw"], after["state"]):
+        raise CorrectionRefused(f"{cell} reads “{raw}” already: nothing to correct")
+    _add(conn, report_id, entry, cell=cell, before=before, after=after, reading_id=reading_id)
+    return before
+
+
+def withdraw(conn: sa.Connection, report_id: int, cell: str, entry: Entry) -> None:
+    """Take a cell's correction back. Raises CorrectionRefused where there is none."""
+    made = {each.cell: each for each in in_force(conn, report_id)}
+    if cell not in made:
+        raise CorrectionRefused(f"{cell} has no correction: `archive corrections` lists them")
+    _add(conn, report_id, entry, cell=cell, before=made[cell].after, after=None)
+
+
+def correct_identity(
+    conn: sa.Connection, report_id: int, said: Identity, entry: Entry, url: str | None = None
+) -> int:
+    """Hold that the report is another organ's or year's, or, with `url`, that this address of it
+    leads to one; the id of the report it is now part of.
+
+    What is found there by later crawls goes with it. Raises CorrectionRefused: unknown organ or
+    address, nothing changed, or a version that was seen at both addresses.
+    """
+    was = _identity(conn, report_id)
+    if said == was:
+        raise CorrectionRefused(f"it is the report of {said.organ} for {said.year} already")
+    organ_id = conn.execute(
+        sa.select(organs.c.id).where(
+            organs.c.division_code == said.division_code, organs.c.name == said.organ
+        )
+    ).scalar()
+    if organ_id is None:
+        raise CorrectionRefused(
+            f"the archive knows no organ {said.organ} in {said.division_code}: "
+            "`archive coverage` lists them"
+        )
+    target = _find_report(conn, organ_id, said.year)
+    if url is None and target is None:
+        conn.execute(
+            reports.update()
+            .where(reports.c.id == report_id)
+            .values(organ_id=organ_id, year=said.year)
+        )
+        target = report_id
+    else:
+        target = target or _add_report(conn, organ_id, said.year)
+        _move(conn, report_id, target, url)
+    title = _title(conn, target)
+    _add(
+        conn,
+        target,
+        entry,
+        url=url,
+        before={**was._asdict(), "title": title},
+        after=said._asdict(),
+    )
+    return target
+
+
+def corrected_identity(conn: sa.Connection, seen: Identity, url: str) -> Identity | None:
+    """What a person said of the report that a crawl takes for `seen` at this address, if so."""
+    c = corrections.c
+    query = (
+        sa.select(c.url, c.before, c.after)
+        .where(c.cell.is_(None), sa.or_(c.url.is_(None), c.url == url))
+        .order_by(c.id)
+    )
+    said = seen
+    for row in conn.execute(query):
+        if Identity(*(row.before[name] for name in Identity._fields)) == said:
+            said = Identity(*(row.after[name] for name in Identity._fields))
+    return None if said == seen else said
+
+
+def in_force(conn: sa.Connection, report_id: int | None = None) -> list[Correction]:
+    """The corrections that count, of one report or of all, oldest first."""
+    c = corrections.c
+    newest = sa.select(sa.func.max(c.id)).where(c.cell.is_not(None)).group_by(c.report_id, c.cell)
+    query = sa.select(corrections).where(
+        c.after.is_not(None), sa.or_(c.cell.is_(None), c.id.in_(newest))
+    )
+    if report_id is not None:
+        query = query.where(c.report_id == report_id)
+    rows = conn.execute(query.order_by(c.id)).all()
+    return [_correction(conn, row) for row in rows]
+
+
+def _correction(conn: sa.Connection, row: sa.Row[Any]) -> Correction:
+    entry = Entry(row.author, row.reason, row.evidence, row.made_at)
+    review = _wants_review(conn, row)
+    return Correction(
+        row.id, row.report_id, row.cell, row.url, row.before, row.after, entry, review
+    )
+
+
+def _wants_review(conn: sa.Connection, row: sa.Row[Any]) -> bool:
+    if row.cell is None:
+        return bool(_title(conn, row.report_id) != row.before["title"])
+    try:
+        standing, _ = _standing(conn, row.report_id, row.cell)
+    except CorrectionRefused:
+        return True
+    return bool(standing != row.before)
+
+
+def _standing(conn: sa.Connection, report_id: int, cell: str) -> tuple[dict[str, Any], int]:
+    """A cell as it was read in the reading that stands for the report, and that reading."""
+    from storage.facts import load_reading
+
+    query = sa.select(current_readings.c.reading_id).where(
+        current_readings.c.report_id == report_id
+    )
+    reading_id = conn.execute(query).scalar()
+    cells = () if reading_id is None else load_reading(conn, reading_id).cells
+    found = next((each for each in cells if each.path == cell), None)
+    if found is None or reading_id is None:
+        raise CorrectionRefused(
+            f"the report has no cell {cell}: `archive report` shows its tables, rows and columns"
+        )
+    return {"raw": found.raw, "state": found.state}, reading_id
+
+
+def _figure(raw: str) -> dict[str, Any]:
+    text = raw.strip()
+    if not text:
+        return {"raw": "", "state": "blank", "value": None}
+    if text in ("-", "—", "/"):
+        return {"raw": text, "state": "dash", "value": None}
+    if not _NUMBER.fullmatch(text):
+        raise CorrectionRefused(
+            f"“{raw}” is no figure: give a number as 12 or 12.5, '' for a blank, or - for a dash"
+        )
+    state = "number" if Decimal(text) else "zero"
+    return {"raw": text, "state": state, "value": text}
+
+
+def _add(
+    conn: sa.Connection,
+    report_id: int,
+    entry: Entry,
+    *,
+    before: dict[str, Any],
+    after: dict[str, Any] | None,
+    cell: str | None = None,
+    url: str | None = None,
+    reading_id: int | None = None,
+) -> None:
+    told = {"author": entry.author, "reason": entry.reason, "evidence": entry.evidence}
+    for name, text in told.items():
+        if not text.strip():
+            raise CorrectionRefused(f"a correction needs its {name}: nobody could check it later")
+    conn.execute(
+        corrections.insert(),
+        {
+            **told,
+            "report_id": report_id,
+            "cell": cell,
+            "url": url,
+            "before": before,
+            "after": after,
+            "reading_id": reading_id,
+            "made_at": entry.at,
+        },
+    )
+
+
+def _identity(conn: sa.Connection, report_id: int) -> Identity:
+    query = (
+        sa.select(organs.c.division_code, organs.c.name, reports.c.year)
+        .join(reports, reports.c.organ_id == organs.c.id)
+        .where(reports.c.id == report_id)
+    )
+    return Identity(*conn.execute(query).one())
+
+
+def _find_report(conn: sa.Connection, organ_id: int, year: int) -> int | None:
+    r = reports.c
+    query = sa.select(r.id).where(r.organ_id == organ_id, r.year == year, r.kind == "annual")
+    return conn.execute(query).scalar()
+
+
+def _add_report(conn: sa.Connection, organ_id: int, year: int) -> int:
+    row = {"organ_id": organ_id, "year": year, "kind": "annual"}
+    return int(conn.execute(reports.insert().returning(reports.c.id), row).scalar_one())
+
+
+def _title(conn: sa.Connection, report_id: int) -> str | None:
+    """What the newest version of the report's page is titled."""
+    v = versions.c
+    query = sa.select(v.title).where(v.report_id == report_id, v.part == "page")
+    return conn.execute(query.order_by(v.last_seen.desc(), v.id.desc()).limit(1)).scalar()
+
+
+def _move(conn: sa.Connection, report_id: int, target: int, url: str | None) -> None:
+    """The addresses, and the versions seen there, become the target's."""
+    a, v, o = aliases.c, versions.c, observations.c
+    mine = sa.select(a.id).where(a.report_id == report_id)
+    if url is not None:
+        mine = mine.where(a.url == url)
+    moving = conn.execute(mine).scalars().all()
+    if not moving:
+        raise CorrectionRefused(f"the report has no address {url}: `archive report` lists them")
+    seen = sa.select(o.version_id).where(o.alias_id.in_(moving)).distinct()
+    elsewhere = sa.select(o.version_id).where(o.version_id.in_(seen), o.alias_id.not_in(moving))
+    if conn.execute(elsewhere.limit(1)).first():
+        raise CorrectionRefused(
+            f"the same content was seen at {url} and at another address: correct the whole report"
+        )
+    twice = sa.select(v.id).where(
+        v.report_id == target,
+        v.canonical_digest.in_(sa.select(v.canonical_digest).where(v.id.in_(seen))),
+    )
+    known = sa.select(a.url).where(a.report_id == target)
+    if (
+        conn.execute(twice.limit(1)).first()
+        or conn.execute(mine.where(a.url.in_(known)).limit(1)).first()
+    ):
+        raise CorrectionRefused("the other report has the same content, or address, already")
+    conn.execute(versions.update().where(v.id.in_(seen)).values(report_id=target))
+    conn.execute(aliases.update().where(a.id.in_(moving)).values(report_id=target))
