@@ -55,6 +55,10 @@ _OFF = frozenset(("0", "false", "off", "none"))
 _RAISED = frozenset(("superscript", "subscript"))
 # Fonts of signs keep them at U+F000; these have figures and ASCII punctuation at their own places.
 _PLAIN_FONTS = frozenset(("symbol",))
+_SAID = (b"vanish", b"vertAlign", b"numPr")
+_STYLE = re.compile(rb"<(?:\w+:)?style\s")
+_STYLE_ID = re.compile(rb"\bstyleId=[\"']([^\"']*)")
+_BASED_ON = re.compile(rb"\bbasedOn\s[^>]*?val=[\"']([^\"']*)")
 _LINE_ENDS = re.compile(r"[ \t]*\n[ \t\n]*")
 # Bounds against hostile spans, as in html.py.
 _MAX_SPAN = 64
@@ -78,7 +82,7 @@ def read(body: bytes) -> Document:
         root = parse(data, _KIND)
         if root.tag != _W + "document":
             raise Unreadable("damaged", kind=_KIND, why=f"{name} is no document")
-        styles = _styles(package, name)
+        styles = _styles(package, name, root)
         numbered = b"numPr" in data or bool(styles.numbered)
         numbering = Numbering(_part(package, name, "numbering")) if numbered else None
         reader = _Reader(styles, numbering)
@@ -110,20 +114,37 @@ class _Styles:
     numbered: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def _styles(package: Package, main: str) -> _Styles:
+def _styles(package: Package, main: str, root: etree._Element) -> _Styles:
     found = _Styles()
     name = f"{main.rpartition('/')[0]}/styles.xml"
     if name not in package:
         return found
     data = package.read(name)
-    # Most say none of it, and parsing them would cost as much as the report.
-    if not any(word in data for word in (b"vanish", b"vertAlign", b"numPr")):
+    used = {node.get(_VAL, "") for node in root.iter(_P_STYLE, _R_STYLE)}
+    if not _speaks(data, used):
         return found
     by_name = {item.get(_W + "styleId", ""): item for item in parse(data, _KIND).iter(_W + "style")}
-    for key, style in by_name.items():
-        for ancestor in _based_on(style, by_name):
+    for key in used & by_name.keys():
+        for ancestor in _based_on(by_name[key], by_name):
             _note_style(found, key, ancestor)
     return found
+
+
+def _speaks(data: bytes, used: set[str]) -> bool:
+    """Does a style in use say any of it? Few do, and parsing costs as much as a report."""
+    if not any(word in data for word in _SAID):
+        return False
+    said: set[bytes] = set()
+    bases: list[tuple[bytes, bytes]] = []
+    for piece in _STYLE.split(data)[1:]:
+        if key := _STYLE_ID.search(piece):
+            if any(word in piece for word in _SAID):
+                said.add(key[1])
+            if base := _BASED_ON.search(piece):
+                bases.append((key[1], base[1]))
+    while more := {key for key, base in bases if base in said} - said:
+        said |= more
+    return any(name.encode() in said for name in used)
 
 
 def _based_on(style: etree._Element, by_name: dict[str, etree._Element]) -> list[etree._Element]:

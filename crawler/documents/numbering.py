@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 
 from lxml import etree
 
+from crawler.documents.ooxml import WORD
+
+_W: Final = f"{{{WORD}}}"
 _PLACE = re.compile(r"%([1-9])")
 _LEVELS: Final = 9
 _MOST: Final = 9999
@@ -45,19 +48,18 @@ class Numbering:
             self._read(root)
 
     def _read(self, root: etree._Element) -> None:
-        w = root.tag.partition("}")[0] + "}"
-        for item in root.iter(f"{w}abstractNum"):
-            levels = dict(_levels(item, w))
-            self._lists[item.get(f"{w}abstractNumId", "")] = _List(levels, [None] * _LEVELS)
-        for item in root.iter(f"{w}num"):
-            number = item.get(f"{w}numId", "")
-            of = item.find(f"{w}abstractNumId")
-            self._of_number[number] = "" if of is None else of.get(f"{w}val", "")
-            for change in item.iter(f"{w}lvlOverride"):
-                start = change.find(f"{w}startOverride")
+        for item in root.iter(f"{_W}abstractNum"):
+            levels = dict(_levels(item))
+            self._lists[item.get(f"{_W}abstractNumId", "")] = _List(levels, [None] * _LEVELS)
+        for item in root.iter(f"{_W}num"):
+            number = item.get(f"{_W}numId", "")
+            of = item.find(f"{_W}abstractNumId")
+            self._of_number[number] = "" if of is None else of.get(f"{_W}val", "")
+            for change in item.iter(f"{_W}lvlOverride"):
+                start = change.find(f"{_W}startOverride")
                 if start is not None:
                     starts = self._starts.setdefault(number, {})
-                    starts[_int(change.get(f"{w}ilvl"))] = _int(start.get(f"{w}val"))
+                    starts[_int(change.get(f"{_W}ilvl"))] = _int(start.get(f"{_W}val"))
 
     def label(self, number: str, level: int) -> str:
         """What is printed before the next paragraph of this list; empty for bullets."""
@@ -90,12 +92,12 @@ class Numbering:
         return _PLACE.sub(count, own.text) + own.space
 
 
-def _levels(item: etree._Element, w: str) -> Iterator[tuple[int, _Level]]:
-    for level in item.iter(f"{w}lvl"):
-        at = _int(level.get(f"{w}ilvl"))
+def _levels(item: etree._Element) -> Iterator[tuple[int, _Level]]:
+    for level in item.iter(f"{_W}lvl"):
+        at = _int(level.get(f"{_W}ilvl"))
         if 0 <= at < _LEVELS:
             said = {
-                key: "" if (one := level.find(f"{w}{key}")) is None else one.get(f"{w}val", "")
+                key: "" if (one := level.find(f"{_W}{key}")) is None else one.get(f"{_W}val", "")
                 for key in ("start", "numFmt", "lvlText", "suff")
             }
             space = "" if said["suff"] == "nothing" else " "
