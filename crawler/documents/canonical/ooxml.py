@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
-import zlib
 from collections.abc import Callable
 from html import escape
-from io import BytesIO
 from itertools import count
 from typing import IO, NamedTuple
 from xml.parsers import expat
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipInfo
 
-from crawler.documents.canonical.base import MAX_INFLATED, MAX_PARTS, Content, NotUnderstood
+from crawler.documents.canonical.base import Content, NotUnderstood
+from crawler.documents.zipped import BROKEN, Package, opened
+from crawler.documents.zipped import MAGIC as MAGIC
+from crawler.errors import Unreadable
 
 RULE = "ooxml/1"
-MAGIC = b"PK\x03\x04"
 
 _CHUNK = 1 << 16
 # Of XML, which costs more than its bytes: all parts, one tag, elements in each other, names.
@@ -26,24 +25,10 @@ _MAX_TAG = 1 << 20
 _MAX_DEPTH = 1000
 _MAX_NAMESPACES = 1000
 _MAX_LISTING = 1 << 20
-_CENTRAL_ENTRY = b"PK\x01\x02"
 _TYPES = "[Content_Types].xml"
 _ROOT_RELATIONS = "_rels/.rels"
 # Title, author, dates, revision and word counts; the second is where .NET writers put them.
 _PROPERTIES = re.compile(r"/?(?:docProps|package/services/metadata)/", re.IGNORECASE)
-# What zipfile raises for archives that are none, and expat for an encoding that is none.
-_BROKEN = (
-    BadZipFile,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 class _Noise(NamedTuple):
@@ -118,32 +103,27 @@ _BOOKMARKS = _names(_WORD, "bookmarkStart bookmarkEnd")
 
 def feed(body: bytes, content: Content) -> None:
     """Put the content of a package. Raises NotUnderstood."""
-    # An entry of the directory costs a kilobyte once read.
-    if body.count(_CENTRAL_ENTRY) > MAX_PARTS:
-        raise NotUnderstood("too many parts")
     try:
-        with ZipFile(BytesIO(body)) as package:
+        with opened(body, "zip") as package:
             for info in _parts(package):
                 content.put(info.filename)
-                with package.open(info) as part:
+                with package.archive.open(info) as part:
                     _put_part(info, part, content)
-    except _BROKEN as error:
+    except (Unreadable, *BROKEN) as error:
         raise NotUnderstood("not a whole zip") from error
     except expat.ExpatError as error:
         raise NotUnderstood("not well-formed") from error
 
 
-def _parts(package: ZipFile) -> list[ZipInfo]:
+def _parts(package: Package) -> list[ZipInfo]:
     """What the package holds, by name, without its document properties."""
-    infos = [info for info in package.infolist() if not info.is_dir()]
+    infos = package.infos
     names = {info.filename.lower() for info in infos}
     if _TYPES.lower() not in names or len(names) != len(infos):
         raise NotUnderstood("no office package, or a part twice")
-    if any(info.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for info in infos):
-        raise NotUnderstood("a compression that no office writes")
     # What a part inflates to is never more than its entry says: zipfile stops there.
     xml = sum(info.file_size for info in infos if info.filename.endswith((".xml", ".rels")))
-    if xml > _MAX_XML or sum(info.file_size for info in infos) > MAX_INFLATED:
+    if xml > _MAX_XML:
         raise NotUnderstood("too large")
     wanted = [info for info in infos if not _PROPERTIES.match(info.filename)]
     return sorted(wanted, key=lambda info: info.filename)
