@@ -2,52 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from scrapy.exceptions import DropItem
 
 from crawler.documents.canonical import digest_file
-from crawler.items import Attachment, Unreachable
+from crawler.items import Attachment, Sight, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
+from crawler.pipelines.opened import File, files_of
 from crawler.pipelines.records import report_key
-from storage.facts import Observation, is_known, observe
+from storage.facts import Observation, ReportKey, VersionRef, is_known, observe
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedFiles:
+    """A file that stands in the archive, and those within it where it is a bundle."""
+
+    files: tuple[tuple[VersionRef, File], ...]
 
 
 class AttachmentPipeline(ArchivePipeline):
     def process_item(
         self, item: Observed | Attachment | Unreachable
-    ) -> Observed | Attachment | Unreachable:
-        if isinstance(item, Attachment):
-            self._keep(item)
-        return item
+    ) -> Observed | ObservedFiles | Unreachable:
+        return self._keep(item) if isinstance(item, Attachment) else item
 
-    def _keep(self, item: Attachment) -> None:
+    def _keep(self, item: Attachment) -> ObservedFiles:
         if item.identity.year is None:
             self.run.incomplete("attachment of a report without a year")
             raise DropItem(f"{item.sight.url}: its report names no reporting year")
         key = report_key(item.sight.portal, item.identity)
         if item.of_page and not self.commit(lambda connection: is_known(connection, key)):
             raise DropItem(f"{item.sight.url}: its page is no report", log_level="INFO")
-        name = item.name or _file_name(item.sight.url)
-        said = digest_file(item.body)
-        observation = Observation(
-            key=key,
-            part="attachment",
-            name=name,
-            url=item.sight.url,
-            capture_id=item.sight.capture_id,
-            canonical_digest=said.digest,
-            canonical_rule=said.rule,
-            title=name,
-            published=None,
-            source=None,
-            media=_media(name, item.sight.url),
-            seen_at=item.sight.at,
-        )
-        version = self.commit(lambda connection: observe(connection, observation))
-        self.stats.inc_value("attachments/new version" if version.new else "attachments/unchanged")
+        files = tuple(files_of(item.name or _file_name(item.sight.url), item.body))
+        seen = [_observation(key, item.sight, file) for file in files]
+        versions = self.commit(lambda connection: [observe(connection, each) for each in seen])
+        new = versions[0].new
+        self.stats.inc_value("attachments/new version" if new else "attachments/unchanged")
+        return ObservedFiles(tuple(zip(versions, files, strict=True)))
+
+
+def _observation(key: ReportKey, sight: Sight, file: File) -> Observation:
+    said = digest_file(file.body)
+    return Observation(
+        key=key,
+        part="attachment",
+        name=file.name,
+        url=sight.url,
+        capture_id=sight.capture_id,
+        canonical_digest=said.digest,
+        canonical_rule=said.rule,
+        title=file.name,
+        published=None,
+        source=None,
+        media=_media(file.name, sight.url),
+        seen_at=sight.at,
+    )
 
 
 def _file_name(url: str) -> str:
