@@ -70,6 +70,7 @@ class _Pattern:
 @dataclass(frozen=True)
 class _Prose:
     claims: tuple[_Pattern, ...]
+    hint: re.Pattern[str]
     neutral: re.Pattern[str]
     never: Mapping[str, re.Pattern[str]]
     sentence: re.Pattern[str]
@@ -96,6 +97,7 @@ def _prose() -> _Prose:
 
     return _Prose(
         claims=tuple(_pattern(item, compiled) for item in data["claims"]),
+        hint=compiled(data["hint"]),
         neutral=compiled(data["neutral"]["phrases"]),
         never={reach: compiled(words) for reach, words in data["never"].items()},
         sentence=compiled(parts["sentence"]),
@@ -137,7 +139,7 @@ def claims(
     `of_government`: the report is a government's, so that an organ named in a sentence is another.
     """
     for section in sections:
-        for line in _folded(section.text).split("\n"):
+        for line in _telling(section.text):
             for pattern in _prose().claims:
                 if pattern.word in line and layout in pattern.sums:
                     for match in pattern.pattern.finditer(line):
@@ -227,25 +229,34 @@ def _chinese(text: str) -> int:
     return total + digit
 
 
-def _folded(text: str) -> str:
-    """NFKC line by line, without white space, set phrases and full-width commas."""
-    lines = unicodedata.normalize("NFKC", text.replace("，", _COMMA)).split("\n")
-    return _prose().neutral.sub("", "\n".join("".join(line.split()) for line in lines))
+def _telling(text: str) -> Iterator[str]:
+    """The paragraphs that may hold a claim, folded: most hold none, and folding is slow."""
+    hint = _prose().hint
+    for line in text.split("\n"):
+        if hint.search(line):
+            yield _folded(line)
+
+
+def _folded(line: str) -> str:
+    """NFKC without white space, set phrases and full-width commas."""
+    text = unicodedata.normalize("NFKC", line.replace("，", _COMMA))
+    return _prose().neutral.sub("", "".join(text.split()))
 
 
 def fee_words(sections: Sequence[Section]) -> FeeWords | None:
     """What section six and the others say of the fee; None where there is no section six."""
     fee = _prose().fee
     six = [section for section in sections if fee["section"].search(_folded(section.heading))]
-    text = "\n".join(_folded(section.text) for section in six).strip()
-    if not six or not text:
+    lines = [line for section in six for raw in section.text.split("\n") if (line := _folded(raw))]
+    if not lines:
         return None
+    text = "\n".join(lines)
     named = bool(fee["named"].search(text))
     amounts = list(_fees(text))
     none = named and not any(amounts) and (0 in amounts or bool(fee["none"].search(text)))
-    others = [_folded(section.text) for section in sections if section not in six]
+    others = [line for each in sections if each not in six for line in _telling(each.text)]
     return FeeWords(
-        nothing=not named and all(fee["nothing"].match(line) for line in text.split("\n") if line),
+        nothing=not named and all(fee["nothing"].match(line) for line in lines),
         none=none,
         amount=next(_above_zero(others), None),
     )
