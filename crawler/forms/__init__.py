@@ -10,7 +10,6 @@ from crawler.forms.reading import read
 __all__ = ["PARSER", "Form", "FormError", "forms", "nested", "read"]
 
 
-
 def _version() -> str:
     """Of everything a reading follows from: whoever changes a label has another parser."""
     sources = Path(__file__).parents[1]

@@ -11,9 +11,9 @@ from crawler.documents import html
 from crawler.documents.canonical import RULE, digest
 from crawler.documents.model import Document
 from crawler.forms.model import Reading
-from crawler.forms.reading import read
 from crawler.items import Attachment, ReportPage, Unreachable
 from crawler.pipelines.base import ArchivePipeline
+from crawler.pipelines.opened import read_article
 from crawler.pipelines.records import report_key
 from storage.facts import Observation, VersionRef, observe, sight
 
@@ -42,7 +42,7 @@ class CapturePipeline(ArchivePipeline):
         document = html.read(page.article.body)
         reading = None
         if not page.certain:
-            reading = read(document)
+            reading = read_article(page.article, document)
             if reading.layout == "unknown":
                 self._not_a_report(page)
         if page.identity.year is None:

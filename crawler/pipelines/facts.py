@@ -5,17 +5,24 @@ Its bytes and its version already stand: a fault of the parser loses no page.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+
+from scrapy.crawler import Crawler
 
 from crawler.forms import PARSER
 from crawler.forms.model import Finding
 from crawler.items import ReportPage, Unreachable
+from crawler.pipelines.assessing import assess_report, new_in_run, reports_to_assess
+from crawler.pipelines.attachments import ObservedFiles
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
+from crawler.pipelines.opened import File, read_article, read_file
 from crawler.pipelines.records import reading_record
 from crawler.portals.titles import year_of
 from crawler.words import Remark
-from storage.facts import find_reading
+from storage.facts import ReadingRecord, VersionRef, find_reading, keep_reading
 
 Item = Observed | ObservedFiles | Unreachable
 
@@ -29,35 +36,44 @@ class FactsPipeline(ArchivePipeline):
 
     def process_item(self, item: Item) -> Item:
         if isinstance(item, Observed):
-            page = item.page
-            self._keep(
-                item.version,
-                lambda: reading_record(
-                    item.reading or read_article(page.article, item.document), _of_page(page)
-                ),
-            )
+            self._keep(item.version, partial(_of_page, item))
         elif isinstance(item, ObservedFiles):
             for version, file in item.files:
-                self._keep(version, lambda file=file: reading_record(read_file(file)))
+                self._keep(version, partial(_of_file, file))
         return item
 
     def close_spider(self) -> None:
-        """Hold the reports that changed against their copies, the year before and the others."""
-        for report_id in sorted(self._touched):
-            self.commit(lambda connection, each=report_id: assess(connection, each))
+        """Hold the reports that changed against their copies, the year before and the others.
+
+        A run that was killed is gone on with, and assesses what it had read before.
+        """
+        if self.run.abandoned:
+            return
+        self._touched |= self.commit(partial(new_in_run, run_id=self.run.id))
+        for report_id in self.commit(partial(reports_to_assess, touched=self._touched)):
+            self.commit(partial(assess_report, report_id=report_id, at=datetime.now(UTC)))
 
     def _keep(self, version: VersionRef, read: Callable[[], ReadingRecord]) -> None:
-        if self.commit(lambda connection: find_reading(connection, version.id, PARSER)) is not None:
+        if self.commit(partial(find_reading, version_id=version.id, parser=PARSER)) is not None:
             return
         record = read()
         now = datetime.now(UTC)
-        if self.commit(lambda connection: keep_reading(connection, version.id, record, now)):
+        if self.commit(partial(keep_reading, version_id=version.id, reading=record, at=now)):
             self._touched.add(version.report_id)
             self.stats.inc_value("reports/readings")
 
 
-def _of_page(page: ReportPage) -> tuple[Finding, ...]:
-    """What listing and calendar say about the page; only the crawl knows it."""
+def _of_file(file: File) -> ReadingRecord:
+    return reading_record(read_file(file))
+
+
+def _of_page(item: Observed) -> ReadingRecord:
+    reading = item.reading or read_article(item.page.article, item.document)
+    return reading_record(reading, _of_crawl(item.page))
+
+
+def _of_crawl(page: ReportPage) -> tuple[Finding, ...]:
+    """What listing and calendar say about the page; a re-parse takes it over."""
     remarks = []
     published, year = page.article.published, page.identity.year
     if page.identity.inferred:

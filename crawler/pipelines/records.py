@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from crawler.documents.model import Grid, GridCell
 from crawler.forms import PARSER
-from crawler.forms.model import Finding, Reading
+from crawler.forms.likeness import signature
+from crawler.forms.model import Cell, Finding, Layout, Reading, Section, State
 from crawler.portals.titles import Identity
-from storage.facts import CellRecord, FindingRecord, FormRecord, ReadingRecord, ReportKey
+from storage.facts import (
+    CellRecord,
+    FindingRecord,
+    FormRecord,
+    GridRecord,
+    IndicatorRecord,
+    ReadingRecord,
+    ReportKey,
+)
 
 
 def report_key(sight_portal: str, identity: Identity) -> ReportKey:
@@ -37,13 +49,48 @@ def reading_record(reading: Reading, more: tuple[Finding, ...] = ()) -> ReadingR
                 cell.value,
                 cell.unit,
                 cell.place,
+                cell.confidence,
             )
             for cell in reading.cells
         ),
-        verdicts=tuple(map(_finding, reading.checks)),
-        findings=tuple(map(_finding, (*reading.findings, *more))),
+        verdicts=tuple(map(finding_record, reading.checks)),
+        findings=tuple(map(finding_record, (*reading.findings, *more))),
         sections=tuple((section.heading, section.text) for section in reading.sections),
+        indicators=tuple(
+            IndicatorRecord(*each[:5], str(each.state), each.value, each.place)
+            for each in reading.indicators
+        ),
+        grids=tuple(
+            _grid(grid, grid.ordinal not in reading.unclaimed)
+            for grid in reading.grids
+            if grid.page or grid.xs or grid.ordinal in reading.unclaimed
+        ),
+        signature=signature(reading.sections),
+        engine=reading.engine or None,
     )
+
+
+def reading_of(record: ReadingRecord) -> Reading:
+    """A stored reading as the relations between reports take it; without its grids."""
+    return Reading(
+        layout=cast("Layout", record.layout),
+        body_title=record.body_title,
+        cells=tuple(_cell(cell) for cell in record.cells),
+        checks=(),
+        findings=(),
+        sections=tuple(Section(*section) for section in record.sections),
+        engine=record.engine or "",
+    )
+
+
+def _cell(cell: CellRecord) -> Cell:
+    names = (cell.table, cell.row, cell.column)
+    return Cell(*names, cell.raw, State(cell.state), cell.value, cell.unit, cell.place)
+
+
+def _grid(grid: Grid, claimed: bool) -> GridRecord:
+    rows = None if claimed else [[_grid_cell(cell) for cell in row] for row in grid.rows]
+    return GridRecord(grid.ordinal, grid.page, grid.sheet or None, grid.xs, grid.ys, claimed, rows)
 
 
 def _form(reading: Reading) -> FormRecord | None:
@@ -56,7 +103,12 @@ def _form(reading: Reading) -> FormRecord | None:
     )
 
 
-def _finding(finding: Finding) -> FindingRecord:
+def _grid_cell(cell: GridCell) -> list[str | int]:
+    return [cell.text, cell.row, cell.column, cell.rowspan, cell.colspan]
+
+
+def finding_record(finding: Finding) -> FindingRecord:
+    """A statement with its sentences."""
     return FindingRecord(
         finding.rule,
         str(finding.verdict),
