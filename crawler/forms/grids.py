@@ -14,12 +14,14 @@ from crawler.forms.claims import Claim, Claims, Spot
 from crawler.forms.definition import Table, common
 from crawler.forms.index import Index, Label
 from crawler.forms.labels import core, measure, name, squeeze
-from crawler.forms.model import State
+from crawler.forms.model import Line, Role, State
 
 _SECTION = re.compile(r"第二十条第")
 _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}[、.]")
+_NOTE = re.compile(r"(?:备注|注释|说明|注)[:1-9]")
 _UNIT_OF_MONEY = re.compile(r"[万亿]?元")
 _VALUES = frozenset((State.NUMBER, State.ZERO, State.DASH))
+_NOTHING = Line(Role.UNCLAIMED)
 # A label this like the expected one, with its number and between its neighbours, is that label.
 _ALIKE = 0.75
 _SHORTEST = 6
@@ -70,7 +72,7 @@ class _State:
 
 
 def read_grids(grids: Iterable[Grid], index: Index, claims: Claims) -> None:
-    """Claim what the grids hold; whatever nobody claimed becomes a finding."""
+    """Claim what the grids hold; what nobody claimed becomes a finding, or an unclaimed grid."""
     reader = _Reader(index, claims)
     for grid in grids:
         reader.read(grid)
@@ -95,8 +97,7 @@ class _Reader:
             self._claim_across(across, state.blank)
         if not state.used:
             if not is_index(grid):
-                first = next((c.text for row in grid.rows for c in row if c.text.strip()), "")
-                self._claims.say("unclaimed_table", text=first[:40])
+                self._claims.unclaimed.add(grid.ordinal)
             return
         for line in _guess(self._index, state):
             self._claim(line)
@@ -104,10 +105,23 @@ class _Reader:
         for line in state.unknown:
             if not line.found:
                 self._claims.say("unclaimed_row", label=_shown(line))
+        self._say_strange_heads(grid)
+
+    def _say_strange_heads(self, grid: Grid) -> None:
+        """Words in a head that are no head of the form, nor what is left of one."""
+        for number, row in enumerate(grid.rows):
+            if self._claims.taken.get((grid.ordinal, number), _NOTHING).role is not Role.HEAD:
+                continue
+            for cell in row:
+                if cell.text and not self._index.is_head(cell.text) and not cell.text.isspace():
+                    text = "".join(cell.text.split())[:40]
+                    if not self._claims.has_said("unclaimed_column", text):
+                        self._claims.say("unaccounted", text=text)
 
     def _row(self, number: int, row: Sequence[GridCell]) -> None:
         state = self._state
         label, text, at = self._label(row)
+        role = Role.ROW
         if label and label.row:
             values = self._values(number, row, at)
             line = _Line(number, text, values, label)
@@ -120,10 +134,13 @@ class _Reader:
             if not state.in_head:
                 state.new_head()
             state.heads.append(number)
+            role = Role.HEAD
         elif self._is_across(number, row):
+            at = len(row) - len(self._across_values(row))
             self._read_across(number, row)
         else:
-            self._other(number, row)
+            role = self._other(number, row)
+        self._claims.taken[self._grid.ordinal, number] = Line(role, at)
 
     def _label(self, row: Sequence[GridCell]) -> tuple[Label | None, str, int]:
         """The row label at the left, its text, and the index of the first cell behind it."""
@@ -226,23 +243,25 @@ class _Reader:
             if of_row:
                 self._claims.add(Claim(table.key, row_key, 0, of_row, table.key))
 
-    def _other(self, number: int, row: Sequence[GridCell]) -> None:
+    def _other(self, number: int, row: Sequence[GridCell]) -> Role:
         """A row that is neither head nor named: part of a head, a heading, or unclaimed."""
         state = self._state
         filled = [cell for cell in row if cell.text.strip()]
-        if not filled:
-            return
+        if not filled or (len(filled) == 1 and _NOTE.match(squeeze(filled[0].text))):
+            return Role.NOTE
         numbers = any(measure(cell.text).state in _VALUES for cell in filled)
         if _SECTION.search(squeeze(filled[0].text)) or (
             len(filled) == 1 and _HEADING.match(squeeze(filled[0].text)) and not numbers
         ):
             state.new_head()
-        elif state.in_head and not numbers:
+            return Role.HEADING
+        if state.in_head and not numbers:
             state.heads.append(number)
-        else:
-            at = 1 if measure(filled[0].text).state is State.TEXT else 0
-            label = filled[0].text if at else ""
-            state.unknown.append(_Line(number, label, list(row[row.index(filled[0]) + at :])))
+            return Role.HEAD
+        at = 1 if measure(filled[0].text).state is State.TEXT else 0
+        label = filled[0].text if at else ""
+        state.unknown.append(_Line(number, label, list(row[row.index(filled[0]) + at :])))
+        return Role.UNCLAIMED
 
     def _claim(self, line: _Line) -> None:
         label = line.found
@@ -326,6 +345,10 @@ class _Reader:
                 self._claims.say("unclaimed_column", label=column.texts[-1], table=table)
             if slot is not None and column.texts:
                 self._check_unit(table, slot, column.texts[-1])
+        order = [slot for slot in slots if slot is not None]
+        if order != sorted(order):
+            title = self._index.tables[table].title
+            self._claims.say("other_order.columns", table=table, title=title)
         return Heads(self._grid.ordinal, slots, tuple((c.start, c.stop) for c in columns))
 
     def _check_unit(self, table: str, slot: int, head: str) -> None:
@@ -361,8 +384,23 @@ class _Reader:
     def _by_name(self, table: str, columns: list[_Column]) -> tuple[int | None, ...]:
         """Columns in another order: each by its own name, a name that is not unique is none."""
         found = [self._index.positions(table, column.texts) for column in columns]
+        if not self._index.tables[table].across:
+            self._drop_orphans(table, columns, found)
         single = [places[0] if len(places) == 1 else None for places in found]
         return tuple(slot if single.count(slot) == 1 else None for slot in single)
+
+    def _drop_orphans(
+        self, table: str, columns: list[_Column], found: list[tuple[int, ...]]
+    ) -> None:
+        """Where the head prints the groups of its columns, a column outside its group is where
+        the head is out of joint: its values may be its neighbour's.
+        """
+        printed = [set(map(core, column.texts)) for column in columns]
+        groups = self._index.parents[table] & set().union(*printed)
+        for at, places in enumerate(found):
+            wanted = {parent for i in places for parent in self._index.slots[table][i].parents}
+            if wanted & groups and not wanted & printed[at]:
+                found[at] = ()
 
 
 @dataclass(slots=True)

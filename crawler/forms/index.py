@@ -56,6 +56,7 @@ class Index:
             if not table.across:
                 self._add_rows(table)
         self._add_heads()
+        self.is_head = lru_cache(maxsize=4096)(self._is_head)
         self.row = lru_cache(maxsize=4096)(self._row)
         self.head = lru_cache(maxsize=4096)(self._head)
 
@@ -100,6 +101,13 @@ class Index:
         """What a text means in the head of a table, or None."""
         named = name(text)
         return self._heads.get(named.core) or self._heads.get(named.head)
+
+    def _is_head(self, text: str) -> bool:
+        """Is this a label, or what may be left of one: 本年减 of 本年增/减?"""
+        if self.row(text) or self.head(text):
+            return True
+        words = core(text)
+        return any(is_part(words, label) for label in self._heads)
 
     def is_label(self, text: str) -> bool:
         return self.row(text) is not None or self.head(text) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from crawler.documents.model import Document
 from crawler.forms.definition import common
@@ -46,13 +46,13 @@ def sections(lines: Iterable[str]) -> tuple[Section, ...]:
     return tuple(Section(heading, "\n".join(text)) for heading, text in found if heading or text)
 
 
-def lines_of(document: Document, with_tables: bool) -> list[str]:
-    """The document's prose line by line; tables, where wanted, a line a row."""
+def lines_of(document: Document, tables: Collection[int] = ()) -> list[str]:
+    """The document's prose line by line; of the tables those wanted, a line a row."""
     lines: list[str] = []
     for block in document.blocks:
         if block.grid is None:
             lines += [line for line in block.text.split("\n") if line.strip()]
-        elif with_tables:
+        elif block.grid.ordinal in tables:
             lines += ["\t".join(cell.text for cell in row) for row in block.grid.rows]
     return lines
 
