@@ -1,4 +1,4 @@
-"""The 政府信息公开情况统计表 of 国办发〔2014〕32号 → indicators: an open set of labels, line by line.
+"""The 政府信息公开情况统计表 (国办发〔2014〕32号) → indicators: an open set of labels, line by line.
 
 A line is read where the head says which columns hold label, unit and value; a key is given only
 where label and block leave no choice.
@@ -141,8 +141,9 @@ class _Reader:
         for above in labels:
             if above is not own[-1] and above.text.strip():
                 self._open(above.text)
-        opens = name(squeeze(label)).ordinal[:1] == "p" or _block(label) is not None
-        if opens and (_block(label) or not _keys(label)):
+        named = _block(label)
+        opens = name(label).ordinal[:1] == "p" or named not in (None, _block(self._block))
+        if opens:
             self._block = label.strip()
         raw = value.text if value is not None else ""
         printed = "" if unit is None or unit is value else unit.text.strip()
@@ -164,7 +165,7 @@ class _Reader:
 
     def _open(self, text: str) -> None:
         """A head above or beside the lines: of a block, or of a group within one."""
-        if not self._block or _block(text) or name(squeeze(text)).ordinal[:1] == "p":
+        if not self._block or _block(text) or name(text).ordinal[:1] == "p":
             self._block = text.strip()
 
     def _key(self, label: str) -> str | None:
