@@ -345,11 +345,21 @@ class _Reader:
                 self._claims.say("unclaimed_column", label=column.texts[-1], table=table)
             if slot is not None and column.texts:
                 self._check_unit(table, slot, column.texts[-1])
+        self._say_missing_blocks(table, columns)
         order = [slot for slot in slots if slot is not None]
         if order != sorted(order):
             title = self._index.tables[table].title
             self._claims.say("other_order.columns", table=table, title=title)
         return Heads(self._grid.ordinal, slots, tuple((c.start, c.stop) for c in columns))
+
+    def _say_missing_blocks(self, table: str, columns: list[_Column]) -> None:
+        """Blocks beside each other whose own head no column bears are known by their order only."""
+        if self._across is None or self._across.key != table:
+            return
+        printed = {core(text) for column in columns for text in column.texts}
+        for row in self._across.rows:
+            if not printed & {core(label) for label in (row.label, *row.variants)}:
+                self._claims.say("unknown_heads.block", label=row.label, title=self._across.title)
 
     def _check_unit(self, table: str, slot: int, head: str) -> None:
         """Say when the head names another unit than the form; the numbers stay as published."""

@@ -1,4 +1,4 @@
-"""The 政府信息公开情况统计表 (国办发〔2014〕32号) → indicators: an open set of labels, line by line.
+"""政府信息公开情况统计表 (国办发〔2014〕32号) → indicators: an open set of labels, every line kept.
 
 A line is read where the head says which columns hold label, unit and value; a key is given only
 where label and block leave no choice.
