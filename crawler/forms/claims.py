@@ -53,10 +53,6 @@ class Claims:
         """Add a finding; the sentence of `rule`, or of `rule.case`, stands in words.toml."""
         self.findings.append(Finding(rule.partition(".")[0], Verdict.FINDING, cells, facts, rule))
 
-    def has_said(self, rule: str, text: str) -> bool:
-        """Does a finding of this rule quote the text?"""
-        return any(f.rule == rule and text in f.message for f in self.findings)
-
     def has(self, table: str) -> bool:
         return any(key == table for key, _ in self.lines)
 

@@ -21,7 +21,6 @@ _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}[、.]")
 _NOTE = re.compile(r"(?:备注|注释|说明|注)[:1-9]")
 _UNIT_OF_MONEY = re.compile(r"[万亿]?元")
 _VALUES = frozenset((State.NUMBER, State.ZERO, State.DASH))
-_NOTHING = Line(Role.UNCLAIMED)
 # A label this like the expected one, with its number and between its neighbours, is that label.
 _ALIKE = 0.75
 _SHORTEST = 6
@@ -105,18 +104,6 @@ class _Reader:
         for line in state.unknown:
             if not line.found:
                 self._claims.say("unclaimed_row", label=_shown(line))
-        self._say_strange_heads(grid)
-
-    def _say_strange_heads(self, grid: Grid) -> None:
-        """Words in a head that are no head of the form, nor what is left of one."""
-        for number, row in enumerate(grid.rows):
-            if self._claims.taken.get((grid.ordinal, number), _NOTHING).role is not Role.HEAD:
-                continue
-            for cell in row:
-                if cell.text and not self._index.is_head(cell.text) and not cell.text.isspace():
-                    text = "".join(cell.text.split())[:40]
-                    if not self._claims.has_said("unclaimed_column", text):
-                        self._claims.say("unaccounted", text=text)
 
     def _row(self, number: int, row: Sequence[GridCell]) -> None:
         state = self._state

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from crawler.documents.model import Document, Grid
+from crawler.forms.account import account, is_plain
 from crawler.forms.arithmetic import check
 from crawler.forms.claims import Claims, settle
 from crawler.forms.definition import Form, common, composed, forms
@@ -12,7 +14,7 @@ from crawler.forms.flat import read_tokens
 from crawler.forms.grids import is_index, read_grids
 from crawler.forms.index import Index, index_of
 from crawler.forms.labels import core, name
-from crawler.forms.model import Finding, Reading
+from crawler.forms.model import Finding, Reading, Verdict
 from crawler.forms.prose import body_title, is_old, lines_of, sections, title_lines
 from crawler.forms.statistics import Statistics, read_statistics
 from crawler.forms.statistics import title as statistics_title
@@ -48,7 +50,7 @@ def _statutory(document: Document, grids: tuple[Grid, ...], form: Form, claims: 
         lines = [token for at, token in rest if token and at not in used]
     else:
         lines = lines_of(document)
-    return Reading(
+    reading = Reading(
         layout=form.name,
         body_title=body_title(title_lines(document)),
         cells=cells,
@@ -62,6 +64,19 @@ def _statutory(document: Document, grids: tuple[Grid, ...], form: Form, claims: 
         lines=claims.taken,
         used=used,
     )
+    return reading if is_plain(reading) else _accounted(document, reading)
+
+
+def _accounted(document: Document, reading: Reading) -> Reading:
+    """The reading, with a finding for every text that has no place in it."""
+    left = [one.text for one in account(document, reading) if one.kind == "unaccounted"]
+    if not left:
+        return reading
+    said = [
+        Finding("unaccounted", Verdict.FINDING, (), {"text": "".join(text.split())[:40]})
+        for text in dict.fromkeys(left)
+    ]
+    return replace(reading, findings=(*reading.findings, *said))
 
 
 def _annexed(grids: tuple[Grid, ...], claims: Claims, form: Form) -> Statistics:
@@ -91,7 +106,7 @@ def _prose(document: Document, grids: tuple[Grid, ...], claims: Claims) -> Readi
         if grid.ordinal not in statistics.grids and not is_index(grid):
             claims.say("unclaimed_table", text=_begins(grid))
             claims.unclaimed.add(grid.ordinal)
-    return Reading(
+    reading = Reading(
         layout="old" if statistics.indicators or is_old(found) else "unknown",
         body_title=body_title(title_lines(document)),
         cells=(),
@@ -105,6 +120,7 @@ def _prose(document: Document, grids: tuple[Grid, ...], claims: Claims) -> Readi
         lines=claims.taken,
         used=statistics.used,
     )
+    return _accounted(document, reading) if grids or reading.used else reading
 
 
 def _findings(document: Document, claims: Claims) -> tuple[Finding, ...]:
