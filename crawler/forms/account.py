@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 from crawler.documents.model import Document, Grid, GridCell
@@ -55,15 +56,11 @@ def is_plain(reading: Reading) -> bool:
     for (ordinal, number), line in reading.lines.items():
         row = grids[ordinal].rows[number]
         if line.role is Role.ROW:
-            printed += sum([not _is_blank(cell.text) for cell in row[line.labels :]])
+            printed += len([1 for cell in row[line.labels :] if cell.text])
         strange = line.role is Role.HEAD and not all(_is_head(c.text) for c in row if c.text)
         if strange or line.role is Role.UNCLAIMED:
             return False
-    return printed == sum([not _is_blank(cell.raw) for cell in reading.cells])
-
-
-def _is_blank(text: str) -> bool:
-    return not text or text.isspace()
+    return printed == len([1 for cell in reading.cells if cell.raw])
 
 
 def _pieces(document: Document, reading: Reading) -> Iterator[Account]:
@@ -181,5 +178,6 @@ def _quotes(finding: Finding, text: str) -> bool:
     return any(wanted in squeeze(fact) for fact in finding.facts.values())
 
 
+@lru_cache(maxsize=4096)
 def _is_head(text: str) -> bool:
     return any(index_of(form).is_head(text) for form in forms().values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 
 from crawler.documents.model import Document
 from crawler.forms.definition import common
@@ -89,11 +90,18 @@ def _is_dateline(line: str) -> bool:
 
 def _is_title(line: str) -> bool:
     text = squeeze(line)
-    words = common()
-    return (
+    subject, kind, never = _title_words()
+    return bool(
         len(text) <= _LONGEST_TITLE
+        and subject.search(text)
+        and kind.search(text)
+        and not never.search(text)
         and text[-1:] not in "。.;；:,，"
-        and any(word in text for word in words.title_subject)
-        and any(word in text for word in words.title_kind)
-        and not any(word in text for word in words.title_never)
     )
+
+
+@cache
+def _title_words() -> tuple[re.Pattern[str], ...]:
+    words = common()
+    kinds = (words.title_subject, words.title_kind, words.title_never)
+    return tuple([re.compile("|".join(map(re.escape, kind))) for kind in kinds])
