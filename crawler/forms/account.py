@@ -20,7 +20,7 @@ Kind: TypeAlias = Literal[
 
 # A row some of whose values were not read is told of by one of these.
 _OF_ROWS = ("unread", "duplicate_row", "duplicate_table", "unclaimed_row", "unknown_heads")
-_OF_TEXT = (*_OF_ROWS, "not_recoverable", "torn_rows")
+_OF_TEXT = (*_OF_ROWS, "not_recoverable", "put_together")
 # Further in, words of a finding are cut.
 _QUOTED = 40
 
@@ -111,7 +111,9 @@ class _Seen:
         """A token of a table in flattened text."""
         place = (at, 0, 0)
         if (found := self._cell((-1, at, 0), text, place)) is not None:
-            return found
+            first = found
+            rest = [self._read[-1, at, i][0] for i in range(1, 9) if (-1, at, i) in self._read]
+            return first._replace(what=" ".join((first.what, *rest)))
         if _is_head(text) or self._is_indicator:
             return Account("label", text, place)
         return self._told(text, place, _OF_TEXT)

@@ -53,6 +53,12 @@ class Claims:
         """Add a finding; the sentence of `rule`, or of `rule.case`, stands in words.toml."""
         self.findings.append(Finding(rule.partition(".")[0], Verdict.FINDING, cells, facts, rule))
 
+    def is_whole(self, table: Table) -> bool:
+        """Is every row of the table claimed, with all its values?"""
+        found = [claim for row in table.row_keys for claim in self.lines.get((table.key, row), ())]
+        read = {claim.row for claim in found if len(claim.spots) == table.width}
+        return len(read) == len(table.rows)
+
     def has(self, table: str) -> bool:
         return any(key == table for key, _ in self.lines)
 

@@ -42,8 +42,8 @@ class Cell(NamedTuple):
     `table` is dotted, `row` and `column` are as in the gold files (`art20.item1`, `applications`),
     `raw` is the text as published, `value` only for NUMBER and ZERO, `unit` where the cell itself
     carries one (5446.75万元), `place` where it stood: (grid ordinal, row, column) or, in flattened
-    text, (-1, token index, 0); None for a cell that was not found (state UNREAD). `confidence` is
-    that of the engine where the source is an image.
+    text, (-1, token index, number within the token); None for a cell that was not found (state
+    UNREAD). `confidence` is that of the engine where the source is an image.
     """
 
     table: str

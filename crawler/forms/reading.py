@@ -31,6 +31,8 @@ def read(document: Document) -> Reading:
     form = _choose(_labels(grids), claims) if grids else None
     if form is None and document.tokens:
         form = _choose({token for token in document.tokens if token}, claims)
+    if form is None and document.tokens:  # lines of several cells
+        form = _choose({word for token in document.tokens for word in token.split()}, claims)
     if form is None:
         return _prose(document, grids, claims)
     return _statutory(document, grids, form, claims)
