@@ -223,4 +223,4 @@ def _as_printed(form: Form, index: Index, texts: set[str]) -> Form:
 
 
 def _shows(texts: set[str], label: str) -> bool:
-    return any(name(text).core == core(label) for text in texts)
+    return any(core(label) in (name(text).core, name(text).head) for text in texts)
