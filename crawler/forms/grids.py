@@ -145,6 +145,9 @@ class _Reader:
             found, text, at = label, row[i].text, i + 1
             if label.row:
                 break
+        # Where merging was lost, the label stands again in each of the cells it reached over.
+        while found and found.row and at < len(row) and row[at].text == text:
+            at += 1
         return found, text, at
 
     def _values(self, number: int, row: Sequence[GridCell], at: int) -> list[GridCell]:
