@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from storage.errors import CorrectionRefused
 from storage.schema import (
     aliases,
+    assessments,
     corrections,
     current_readings,
     observations,
@@ -292,3 +293,16 @@ def _move(conn: sa.Connection, report_id: int, target: int, url: str | None) -> 
         raise CorrectionRefused("the other report has the same content, or address, already")
     conn.execute(versions.update().where(v.id.in_(seen)).values(report_id=target))
     conn.execute(aliases.update().where(a.id.in_(moving)).values(report_id=target))
+
+
+def corrected_reports(conn: sa.Connection) -> set[int]:
+    """The reports that were corrected after what is said of them was said."""
+    said = (
+        sa.select(sa.func.max(assessments.c.assessed_at))
+        .where(assessments.c.report_id == corrections.c.report_id)
+        .scalar_subquery()
+    )
+    query = sa.select(corrections.c.report_id).where(
+        sa.or_(said.is_(None), corrections.c.made_at > said)
+    )
+    return set(conn.execute(query.distinct()).scalars())

@@ -59,6 +59,7 @@ __all__ = [
     "ReportKey",
     "VersionRef",
     "content",
+    "file_of_capture",
     "find_reading",
     "is_known",
     "keep_reading",
@@ -288,6 +289,18 @@ def newest_reading(conn: sa.Connection, version_id: int) -> ReadingRecord | None
     """What a version was last read as."""
     reading_id = conn.execute(_NEWEST_READING, {"version_id": version_id}).scalar()
     return None if reading_id is None else load_reading(conn, reading_id)
+
+
+def file_of_capture(conn: sa.Connection, capture_id: int, name: str) -> str:
+    """The name of the file that was captured, of which `name` is that file or a member."""
+    v, o = versions.c, observations.c
+    query = (
+        sa.select(v.name)
+        .join(observations, o.version_id == v.id)
+        .where(o.capture_id == capture_id, v.part == "attachment")
+    )
+    names: Sequence[str] = conn.execute(query).scalars().all()
+    return min((each for each in names if f"{name}/".startswith(f"{each}/")), key=len)
 
 
 def keep_reading(
