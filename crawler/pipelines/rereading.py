@@ -18,13 +18,11 @@ from crawler.pipelines.reopened import Came, Reopener
 from crawler.portals import load
 from storage.database import open_for_reading
 from storage.errors import StorageError
-from storage.facts import ReadingRecord, file_of_capture
+from storage.facts import ReadingRecord, file_of_capture, read_by
 from storage.schema import (
     attempts,
     captures,
-    confirmations,
     organs,
-    readings,
     reports,
     versions,
 )
@@ -54,7 +52,7 @@ class Reread(NamedTuple):
 
 def tasks(connection: sa.Connection, parser: str | None) -> list[Task]:
     """The versions that `parser` has not read yet (None: all), in the order of their records."""
-    v, c, r = versions.c, captures.c, readings.c
+    v, c = versions.c, captures.c
     query = (
         sa.select(v.id, v.report_id, v.part, v.name, organs.c.name.label("organ"), reports.c.year)
         .add_columns(v.capture_id, c.url, attempts.c.portal, attempts.c.purpose)
@@ -66,9 +64,7 @@ def tasks(connection: sa.Connection, parser: str | None) -> list[Task]:
         .order_by(c.warc_file_id, c.warc_offset, v.id)
     )
     if parser is not None:
-        confirmed = sa.select(confirmations.c.reading_id).where(confirmations.c.parser == parser)
-        done = sa.select(r.version_id).where(sa.or_(r.parser == parser, r.id.in_(confirmed)))
-        query = query.where(v.id.not_in(done))
+        query = query.where(v.id.not_in(read_by(parser)))
     return [
         Task(
             *(row.id, row.report_id, row.part, row.name),
