@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ ENTRY = Entry("王某", "a slip of the pen", "the printed report, page 4", NOW)
 TIANSHAN = "乌鲁木齐市天山区人民政府"
 TOTAL = "applications.granted.total"
 URL = "http://www.xjtsq.gov.cn/info/3168/1.htm"
+LATER = [NOW.replace(hour=hour) for hour in range(20, 24)]
 OTHER = "http://www.xjtsq.gov.cn/info/3168/2.htm"
 
 
@@ -125,29 +127,23 @@ def test_it_survives_a_re_parse_and_asks_for_review_when_the_cell_reads_otherwis
 ) -> None:
     do(crawl, lambda c: correct_cell(c, 1, TOTAL, "7", ENTRY))
     same = reading("1", "2万元", "5", "4", parser="test/2")
-    assert do(crawl, lambda c: keep_reading(c, 1, same, NOW))
+    assert do(crawl, lambda c: keep_reading(c, 1, same, LATER[0]))
     (made,) = do(crawl, in_force)
     assert (made.after["raw"], made.review) == ("7", False)
     other = reading("1", "2万元", "5", "6", parser="test/3")
-    assert do(crawl, lambda c: keep_reading(c, 1, other, NOW))
+    assert do(crawl, lambda c: keep_reading(c, 1, other, LATER[1]))
     (made,) = do(crawl, in_force)
     assert (made.after["raw"], made.review) == ("7", True)
     assert next(c for c in told(crawl)["cells"] if c["correction"])["correction"]["review"]
 
 
 def test_a_reading_that_says_the_same_is_confirmed_and_an_older_comes_back(crawl: Crawl) -> None:
-    first, second = (
-        reading("1", "2万元", "3", "4"),
-        reading("1", "2万元", "3", "9", parser="test/2"),
-    )
-    later = [NOW.replace(hour=hour) for hour in range(20, 24)]
+    first = reading("1", "2万元", "3", "4")
+    second = reading("1", "2万元", "3", "9", parser="test/2")
+    read = (replace(first, parser="test/1b"), second, first, replace(second, parser="test/3"))
     keep = [
-        do(crawl, lambda c, r=r, at=at: keep_reading(c, 1, r, at))
-        for r, at in zip(
-            (replace(first, parser="test/1b"), second, first, replace(second, parser="test/3")),
-            later,
-            strict=True,
-        )
+        do(crawl, partial(keep_reading, version_id=1, reading=each, at=at))
+        for each, at in zip(read, LATER, strict=True)
     ]
     assert keep == [False, True, True, True]
     with crawl.engine.connect() as connection:
