@@ -261,9 +261,7 @@ def s2(case: Case, rng: Random) -> Case:
 
 
 def s3(case: Case, rng: Random) -> Case:
-    nothing = rng.choice(
-        ("无。", "没有其他需要报告的事项。", f"{case.report.year}年度无其他需要报告的事项。")
-    )
+    plain = ("无。", "没有其他需要报告的事项。", f"{case.report.year}年度无其他需要报告的事项。")
     if rng.random() < 0.5:
         report = with_last_section(case.report, rng.choice(plain))
     else:
