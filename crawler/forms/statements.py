@@ -60,6 +60,7 @@ class _Pattern:
     pattern: re.Pattern[str]
     sums: Mapping[str, Paths]
     clause: re.Pattern[str] | None
+    sentence: re.Pattern[str] | None
     near: re.Pattern[str] | None
     topic: re.Pattern[str] | None
     value: Decimal | None
@@ -116,6 +117,7 @@ def _pattern(item: Mapping[str, Any], compiled: Any) -> _Pattern:
         pattern=compiled(item["pattern"]),
         sums={layout: tuple(map(tuple, sums)) for layout, sums in given.items()},
         clause=optional("clause"),
+        sentence=optional("sentence"),
         near=optional("near"),
         topic=optional("topic"),
         value=Decimal(item["value"]) if "value" in item else None,
@@ -169,6 +171,7 @@ class _Context(NamedTuple):
             or (of_government and never["government"].search(before))
             or any(int(year) != self.year for year in _YEAR.findall(before + behind))
             or (pattern.clause and pattern.clause.search(beside))
+            or (pattern.sentence and pattern.sentence.search(before + behind))
             or (pattern.near and not pattern.near.search(f"{self.heading}\n{paragraph}"))
             or (pattern.topic and not pattern.topic.search(f"{self.heading}\n{before}{said}"))
         )
