@@ -15,8 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pikepdf
 import pytest
 
-from crawler.documents import html
-from crawler.documents import cfb
+from crawler.documents import cfb, html
 from crawler.documents.canonical import RULES, base, digest, digest_file, pdf
 from tests.crawling import ROOT
 from tests.noise import ROWS, compound_file, make, pdf_with, stream
