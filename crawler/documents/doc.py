@@ -36,8 +36,8 @@ def is_mine(body: bytes) -> bool:
     try:
         return _STREAMS[0] in cfb.names(body)
     except cfb.Broken:
-        # Word and WPS write the text first, right behind the head.
-        return body[512:514] == _MAGIC_97
+        # Word and WPS write the text first, right behind the head; others its name.
+        return body[512:514] == _MAGIC_97 or _STREAMS[0].encode("utf-16-le") in body
 
 
 def read(body: bytes) -> Document:

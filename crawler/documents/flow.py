@@ -114,23 +114,21 @@ class Flow:
 
     def _close(self, table: _Table) -> None:
         """A table around other tables, or of one cell, is layout, as in a page."""
-        rows = [row.cells for row in table.rows]
-        contents = [content for cells in rows for content in cells]
-        if len(contents) < 2 or any(isinstance(x, _Table) for each in contents for x in each):
+        contents = [content for row in table.rows for content in row.cells]
+        outer = any(isinstance(item, _Table) for content in contents for item in content)
+        grid = None if outer else _grid(table.rows)
+        if grid is None or sum(map(len, grid)) < 2:
             for item in (item for content in contents for item in content):
                 if isinstance(item, _Table):
                     self._close(item)
                 else:
                     self._say(item)
+            if grid is None and not outer:
+                # Its texts are kept in their order; which column each stands in is not known.
+                self._remarks.append(Remark("columns_lost", {"table": str(self._grids + 1)}))
+                self._grids += 1
             return
-        grid = _grid(table.rows)
-        if grid is not None:
-            self._blocks.append(Block("table", grid=Grid(self._grids, grid)))
-        else:
-            # Its texts are kept in their order; which column each stands in is not known.
-            self._remarks.append(Remark("columns_lost", {"table": str(self._grids + 1)}))
-            for content in contents:
-                self._say(_text(content))
+        self._blocks.append(Block("table", grid=Grid(self._grids, grid)))
         self._grids += 1
 
     def _say(self, text: str, heading: bool = False) -> None:

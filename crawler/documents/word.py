@@ -52,7 +52,7 @@ _OPERANDS = (1, 1, 2, 4, 2, 2, 0, 3)
 
 
 class Character(NamedTuple):
-    """What is said of a run: deleted or hidden, a raised or lowered mark, a sign of a symbol font."""
+    """What is said of a run: not shown, a raised or lowered mark, a sign of a symbol font."""
 
     hidden: bool = False
     raised: bool = False
@@ -60,7 +60,7 @@ class Character(NamedTuple):
 
 
 class Paragraph(NamedTuple):
-    """What is said of the paragraph a mark ends. `depth` is 1 in a table, 2 in one of its cells'."""
+    """What is said of the paragraph a mark ends. `depth` is 1 in a table, 2 in a table in it."""
 
     heading: bool = False
     depth: int = 0
@@ -223,6 +223,8 @@ class _Bins:
         self._stream, self._width = stream, width
         self._starts = struct.unpack_from(f"<{count + 1}I", plc)
         self._numbers = struct.unpack_from(f"<{count}I", plc, 4 * (count + 1))
+        if any(one > other for one, other in pairwise(self._starts)):
+            raise damaged("pages out of order")
         self._opened = -1
         self._page = b""
         self._offsets: tuple[int, ...] = ()
