@@ -101,6 +101,7 @@ class Word:
         self.text = "".join(map(self._characters, self._pieces))
         self._runs = _Bins(self._stream, self._part(_FC_CHARACTERS), 1)
         self._marks = _Bins(self._stream, self._part(_FC_PARAGRAPHS), 13)
+        self._told = lru_cache(maxsize=1024)(self._paragraph)
 
     def runs(self) -> Iterator[tuple[int, int, Character]]:
         """Where characters are anything but plain: start, end and what they are."""
@@ -120,9 +121,12 @@ class Word:
         """The paragraph whose mark stands at this place."""
         piece = self._pieces[bisect_right(self._starts, place) - 1]
         _, properties = self._marks.at(piece.offset + (place - piece.start) * piece.width)
-        style, more = properties[1:3], properties[3:]
-        found = [more, *map(self._elsewhere, _elsewhere(more)), piece.more]
-        return _paragraph(style, b"".join(found))
+        return self._told(properties, piece.more)
+
+    def _paragraph(self, properties: bytes, more: bytes) -> Paragraph:
+        """Rows of a table are told alike, and so are their cells."""
+        style, own = properties[1:3], properties[3:]
+        return _paragraph(style, b"".join([own, *map(self._elsewhere, _elsewhere(own)), more]))
 
     def _elsewhere(self, offset: int) -> bytes:
         """Properties too long for their page, from the data stream."""
@@ -324,7 +328,6 @@ def _elsewhere(properties: bytes) -> Iterator[int]:
             yield int.from_bytes(operand, "little")
 
 
-@lru_cache(maxsize=1024)
 def _paragraph(style: bytes, properties: bytes) -> Paragraph:
     in_table = row_end = inner_row_end = cell_end = False
     depth = 0
