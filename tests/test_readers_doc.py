@@ -374,16 +374,24 @@ def test_a_row_whose_mark_is_deleted_is_gone() -> None:
     assert [[cell.text for cell in row] for row in grid.rows] == [["1", "2"]] * 2
 
 
-def test_headings_and_text_boxes() -> None:
+def test_text_boxes_stand_behind_the_paragraph_they_are_anchored_in() -> None:
     file = WordFile()
     file.paragraph("一、总体情况", style=1)
+    file.row([Cell(["1"], 500), Cell(["2"], 500)])
     file.paragraph("正文")
-    document = doc.read(file.bytes(Layout(boxes="文件头\r")))
-    assert [(block.kind, block.text) for block in document.blocks] == [
-        ("heading", "一、总体情况"),
-        ("paragraph", "正文"),
-        ("paragraph", "文件头"),
-    ]
+    boxes = ((14, "末"), (2, "文件头\r2023年"), (9, "表旁"), (99_999, "远"))
+    for layout in LAYOUTS:
+        document = doc.read(file.bytes(replace(layout, boxes=boxes)))
+        assert [(block.kind, block.text) for block in document.blocks] == [
+            ("heading", "一、总体情况"),
+            ("paragraph", "文件头"),
+            ("paragraph", "2023年"),
+            ("table", ""),
+            ("paragraph", "正文"),
+            ("paragraph", "表旁"),
+            ("paragraph", "末"),
+            ("paragraph", "远"),
+        ]
 
 
 # --- files that are none --------------------------------------------------------------------------

@@ -7,6 +7,7 @@ notes, headers and footers. Numbers a list sets by itself are no text of the fil
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from crawler.documents import cfb
@@ -49,10 +50,7 @@ def read(body: bytes) -> Document:
     except cfb.Broken as broken:
         raise Unreadable("damaged", kind=KIND, why=str(broken)) from broken
     word = Word(streams)
-    walk = _Walk(word)
-    walk.walk(0, word.boxes)
-    walk.walk(word.boxes, len(word.text))
-    return walk.flow.document()
+    return _Walk(word).document()
 
 
 class _Walk:
@@ -60,16 +58,28 @@ class _Walk:
         self._word = word
         self._hidden: set[int] = set()  # marks
         self._units = self._shown()
-        self.flow = Flow(KIND)
+        self._boxes = deque(word.boxes())
+        self._flow = Flow(KIND)
 
-    def walk(self, start: int, stop: int) -> None:
+    def document(self) -> Document:
+        """The main text, text boxes behind the paragraph they are anchored in."""
+        self._walk(0, self._word.main)
+        self._boxes_before(self._word.main)
+        return self._flow.document()
+
+    def _boxes_before(self, place: int) -> None:
+        while self._boxes and self._boxes[0][0] <= place:
+            _, start, stop = self._boxes.popleft()
+            self._walk(start, stop)
+
+    def _walk(self, start: int, stop: int) -> None:
         """Tell the flow of the text between two places."""
         waiting, depth = "", 0
         for mark in _MARK.finditer(self._word.text, start, stop):
             place, start_of_next = mark.span()
             paragraph = self._word.paragraph(place)
             if waiting and depth != paragraph.depth:
-                self.flow.paragraph(waiting, depth)
+                self._flow.paragraph(waiting, depth)
                 waiting = ""
             text = waiting + self._text(start, place)
             waiting, depth, start = "", paragraph.depth, start_of_next
@@ -78,18 +88,20 @@ class _Walk:
                 waiting = text  # without its mark a paragraph runs on into the next
             else:
                 self._end(mark[0], paragraph, text, not hidden)
+                if not depth and place < self._word.main:
+                    self._boxes_before(place)
         if rest := waiting + self._text(start, stop):
-            self.flow.paragraph(rest, depth)
+            self._flow.paragraph(rest, depth)
 
     def _end(self, mark: str, paragraph: Paragraph, text: str, shown: bool) -> None:
         depth = paragraph.depth
         in_own_table = mark == _CELL and depth == 1
         if paragraph.row_end and (in_own_table or (mark == _END and depth > 1)):
-            self.flow.end_row(paragraph.rules, depth, shown)
+            self._flow.end_row(paragraph.rules, depth, shown)
             return
-        self.flow.paragraph(text, depth, paragraph.heading)
+        self._flow.paragraph(text, depth, paragraph.heading)
         if in_own_table or paragraph.cell_end:
-            self.flow.end_cell(depth)
+            self._flow.end_cell(depth)
 
     def _text(self, start: int, stop: int) -> str:
         text = "".join(self._units[start:stop])

@@ -31,6 +31,8 @@ _CCP = 0x4C  # the lengths of the stories, the main text first, one number betwe
 _STORIES = 8
 _BOXES = 6
 _FC_CHARACTERS, _FC_PARAGRAPHS, _FC_CLX = 0xFA, 0x102, 0x1A2
+_FC_SHAPES, _FC_BOXES = 0x1DA, 0x25A
+_SHAPE, _BOX, _BOX_SHAPE = 26, 22, 14  # lengths of an entry; where a box names its shape
 
 _PAGE = 512
 _ANSI = "".join(
@@ -82,8 +84,8 @@ def damaged(why: str) -> Unreadable:
 
 
 class Word:
-    """An opened file. `text` is the main text and behind it that of text boxes (from `boxes` on),
-    a UTF-16 unit a character; places are counted in it. Raises Unreadable.
+    """An opened file. `text` is the main text and behind it, from `main` on, that of text boxes, a
+    UTF-16 unit a character; places are counted in it. Raises Unreadable.
     """
 
     def __init__(self, streams: Mapping[str, bytes]) -> None:
@@ -96,7 +98,7 @@ class Word:
         self._data = streams.get("Data", b"")
         self._prcs: list[bytes] = []
         pieces = self._clx(self._part(_FC_CLX))
-        self._pieces, self.boxes = self._stories(pieces)
+        self._pieces, self.main = self._stories(pieces)
         self._starts = [piece.start for piece in self._pieces]
         self.text = "".join(map(self._characters, self._pieces))
         self._runs = _Bins(self._stream, self._part(_FC_CHARACTERS), 1)
@@ -122,6 +124,17 @@ class Word:
         piece = self._pieces[bisect_right(self._starts, place) - 1]
         _, properties = self._marks.at(piece.offset + (place - piece.start) * piece.width)
         return self._told(properties, piece.more)
+
+    def boxes(self) -> list[tuple[int, int, int]]:
+        """Each text box: the place it is anchored at, and where its text begins and ends."""
+        shapes = _plc(self._part(_FC_SHAPES), _SHAPE)
+        anchors = {entry[:4]: min(place, self.main) for place, _, entry in shapes}
+        return sorted(
+            (anchors.get(entry[_BOX_SHAPE : _BOX_SHAPE + 4], self.main), self.main + start, end)
+            for start, stop, entry in _plc(self._part(_FC_BOXES), _BOX)
+            for end in [min(self.main + stop, len(self.text))]
+            if self.main + start < end
+        )
 
     def _paragraph(self, properties: bytes, more: bytes) -> Paragraph:
         """Rows of a table are told alike, and so are their cells."""
@@ -215,6 +228,17 @@ def _checked(stream: bytes) -> int:
     if any(struct.unpack_from("<H", stream, at)[0] != words for at, words in _FIB_SHAPE):
         raise damaged("an unknown head")
     return flags
+
+
+def _plc(data: bytes, width: int) -> Iterator[tuple[int, int, bytes]]:
+    """Places in a text, and what is said of each: from where, up to where, an entry."""
+    count = max(len(data) - 4, 0) // (4 + width)
+    places = struct.unpack_from(f"<{count + 1}I", data) if count else ()
+    if any(one > other for one, other in pairwise(places)):
+        raise damaged("places out of order")
+    for number, (start, end) in enumerate(pairwise(places)):
+        at = 4 * (count + 1) + width * number
+        yield start, end, data[at : at + width]
 
 
 class _Bins:

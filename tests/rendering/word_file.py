@@ -27,14 +27,14 @@ _LONGEST = 400  # of properties in a page; longer ones stand in the data stream
 @dataclass(frozen=True)
 class Layout:
     """`piece` is the longest piece, 0 for the whole text as one; `longest` how long properties
-    may be before they stand elsewhere; `boxes` is the text of text boxes.
+    may be before they stand elsewhere; `boxes` are text boxes: where each is anchored, its text.
     """
 
     seed: int = 0
     piece: int = 0
     compressed: bool = True
     longest: int = _LONGEST
-    boxes: str = ""
+    boxes: tuple[tuple[int, str], ...] = ()
     flags: int = 0
     version: int = 0x00C1
 
@@ -106,7 +106,8 @@ class WordFile:
     def bytes(self, layout: Layout = PLAIN) -> bytes:
         """The whole file."""
         random = Random(layout.seed)
-        text = "".join(self._text) + layout.boxes
+        boxed = [f"{text}\r" for _, text in layout.boxes]
+        text = "".join(self._text + boxed)
         units = text.encode("utf-16-le", "surrogatepass")
         total = len(units) // 2
         cuts = _cuts(total, layout.piece, random)
@@ -121,11 +122,13 @@ class WordFile:
             0xFA: _bins(stream, _spans(pieces, [*self._runs, (total, b"")]), 1),
             0x102: _bins(stream, _spans(pieces, marks), 13),
             0x192: bytes(600),  # the document's own properties
+            0x1DA: _shapes([place for place, _ in layout.boxes]),
+            0x25A: _boxes(boxed),
         }
         for at, part in parts.items():
             struct.pack_into("<2I", stream, at, len(table), len(part))
             table += part
-        boxes = len(layout.boxes)
+        boxes = sum(map(len, boxed))
         struct.pack_into("<4H", stream, 0, 0xA5EC, layout.version, 0, 0x0804)
         struct.pack_into("<H", stream, 10, 0x0200 | layout.flags)
         struct.pack_into("<2I", stream, 0x18, _TEXT_AT, _TEXT_AT + len(stored))
@@ -191,6 +194,21 @@ def _clx(pieces: Iterable[_Piece]) -> bytes:
         fc = 2 * offset | 0x40000000 if width == 1 else offset
         plc += struct.pack("<HIH", 0, fc, 0)
     return struct.pack("<BI", 2, len(plc)) + plc
+
+
+def _shapes(anchors: Sequence[int]) -> bytes:
+    """Where each shape is anchored; its number is its place in the list."""
+    places = sorted(range(len(anchors)), key=lambda number: anchors[number])
+    plc = struct.pack(f"<{len(places) + 1}I", *(anchors[number] for number in places), 1 << 20)
+    return plc + b"".join(struct.pack("<I22x", 1024 + number) for number in places)
+
+
+def _boxes(texts: Sequence[str]) -> bytes:
+    """Where the text of each box begins, and whose it is."""
+    plc = struct.pack("<I", 0)
+    for number in range(1, len(texts) + 1):
+        plc += struct.pack("<I", sum(map(len, texts[:number])))
+    return plc + b"".join(struct.pack("<14xI4x", 1024 + number) for number in range(len(texts)))
 
 
 def _spans(
