@@ -1,7 +1,7 @@
 """doc, wps → Document: the main text as it shows, its tables with their merged cells.
 
-Left out is what a reader of the pages does not see: deleted and hidden text, the codes of fields,
-notes, headers and footers. Numbers a list sets by itself are no text of the file and are missing.
+Left out is what a reader of the pages does not see: deleted and hidden text, the codes of fields;
+and notes, headers and footers. Numbers that a list sets by itself are counted.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class _Walk:
         self._word = word
         self._hidden: set[int] = set()  # marks
         self._units = self._shown()
+        self._numbering = word.numbering()
         self._boxes = deque(word.boxes())
         self._flow = Flow(KIND)
 
@@ -83,7 +84,8 @@ class _Walk:
                 waiting = ""
             text = waiting + self._text(start, place)
             waiting, depth, start = "", paragraph.depth, start_of_next
-            hidden = place in self._hidden
+            hidden = paragraph.hidden or place in self._hidden
+            text = "" if paragraph.hidden else text
             if mark[0] == _END and hidden and not (paragraph.cell_end or paragraph.row_end):
                 waiting = text  # without its mark a paragraph runs on into the next
             else:
@@ -99,7 +101,8 @@ class _Walk:
         if paragraph.row_end and (in_own_table or (mark == _END and depth > 1)):
             self._flow.end_row(paragraph.rules, depth, shown)
             return
-        self._flow.paragraph(text, depth, paragraph.heading)
+        label = self._numbering.label(str(paragraph.list), paragraph.level) if shown else ""
+        self._flow.paragraph(label + text, depth, paragraph.heading)
         if in_own_table or paragraph.cell_end:
             self._flow.end_cell(depth)
 
@@ -117,15 +120,15 @@ class _Walk:
             units[found.start()] = _SHOWN.get(found[0], "")
         for start, stop in _codes(text):
             units[start:stop] = [""] * (stop - start)
-        for start, stop, character in self._word.runs():
-            if character.hidden:
+        for start, stop, told in self._word.runs():
+            if told.deleted or told.hidden:
                 units[start:stop] = [""] * (stop - start)
                 self._hidden.update(m.start() for m in _MARK.finditer(text, start, stop))
-            elif character.symbol:
+            elif told.symbol:
                 for place in range(start, stop):
                     if text[place] == _SYMBOL:
-                        units[place] = character.symbol
-            if character.raised:
+                        units[place] = told.symbol
+            if told.raised:
                 _bracket(units, start, stop)
         return units
 

@@ -15,6 +15,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from crawler.documents.flow import Down, Rule
+from crawler.documents.numbering import Numbering
+from crawler.documents.word_modifiers import DEFINE, SHORT, Told, modifiers, told
+from crawler.documents.word_styles import numbering, styles
 from crawler.errors import Unreadable
 
 KIND = "doc"
@@ -31,6 +34,7 @@ _CCP = 0x4C  # the lengths of the stories, the main text first, one number betwe
 _STORIES = 8
 _BOXES = 6
 _FC_CHARACTERS, _FC_PARAGRAPHS, _FC_CLX = 0xFA, 0x102, 0x1A2
+_FC_STYLES, _FC_LISTS, _FC_OVERRIDES = 0xA2, 0x2E2, 0x2EA
 _FC_SHAPES, _FC_BOXES = 0x1DA, 0x25A
 _SHAPE, _BOX, _BOX_SHAPE = 26, 22, 14  # lengths of an entry; where a box names its shape
 
@@ -39,26 +43,13 @@ _ANSI = "".join(
     bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(256)
 )  # five codes have no character of their own
 
-# Single property modifiers ([MS-DOC] 2.6), and those a piece names by a number of seven bits.
-_DELETED, _FIELD_VANISH, _VANISH = 0x0800, 0x0802, 0x083C
-_RAISED, _SYMBOL = 0x2A48, 0x6A09
+# Single property modifiers ([MS-DOC] 2.6) of paragraphs and rows.
 _IN_TABLE, _ROW_END, _DEPTH, _DEPTH_BY = 0x2416, 0x2417, 0x6649, 0x664A
 _INNER_CELL, _INNER_ROW_END = 0x244B, 0x244C
 _ELSEWHERE = {0x6645, 0x6646, 0x646B}
-_DEFINE, _DEFINE_OLD, _TABS = 0xD608, 0xD606, 0xC615
 _MERGE, _MERGE_DOWN = 0x5624, 0xD62B
 # These rebuild a row after it was defined, in files saved in haste by old versions.
 _REBUILD = {0x5622, 0x5625, 0x7621, 0x7623}
-_SHORT = {0x18: _IN_TABLE, 0x19: _ROW_END, 0x41: _DELETED, 0x5C: _VANISH, 0x68: _RAISED}
-_OPERANDS = (1, 1, 2, 4, 2, 2, 0, 3)
-
-
-class Character(NamedTuple):
-    """What is said of a run: not shown, a raised or lowered mark, a sign of a symbol font."""
-
-    hidden: bool = False
-    raised: bool = False
-    symbol: str = ""
 
 
 class Paragraph(NamedTuple):
@@ -69,6 +60,12 @@ class Paragraph(NamedTuple):
     cell_end: bool = False  # of a table in a cell; elsewhere the mark itself says so
     row_end: bool = False
     rules: tuple[Rule, ...] | None = None
+    hidden: bool = False  # by its style
+    list: int = 0  # 0: in none
+    level: int = 0
+
+
+_PLAIN = Told()
 
 
 class _Piece(NamedTuple):
@@ -103,10 +100,16 @@ class Word:
         self.text = "".join(map(self._characters, self._pieces))
         self._runs = _Bins(self._stream, self._part(_FC_CHARACTERS), 1)
         self._marks = _Bins(self._stream, self._part(_FC_PARAGRAPHS), 13)
+        self._styles = styles(self._part(_FC_STYLES))
         self._told = lru_cache(maxsize=1024)(self._paragraph)
 
-    def runs(self) -> Iterator[tuple[int, int, Character]]:
-        """Where characters are anything but plain: start, end and what they are."""
+    def numbering(self) -> Numbering:
+        """The lists paragraphs are in."""
+        lists = int(struct.unpack_from("<I", self._stream, _FC_LISTS)[0])
+        return numbering(self._table, lists, self._part(_FC_OVERRIDES))
+
+    def runs(self) -> Iterator[tuple[int, int, Told]]:
+        """Where characters are told to be anything: start, end and what."""
         for piece in self._pieces:
             start = piece.start
             while start < piece.end:
@@ -114,8 +117,10 @@ class Word:
                 upto, properties = self._runs.at(offset)
                 length = max(1, (upto - offset) // piece.width)
                 end = min(piece.end, start + length)
-                found = _character(properties[1:] + piece.more)
-                if found is not _PLAIN:
+                found = told(properties[1:] + piece.more)
+                if found.style in self._styles:
+                    found = self._styles[found.style].under(found)
+                if found != _PLAIN:
                     yield start, end, found
                 start = end
 
@@ -139,7 +144,16 @@ class Word:
     def _paragraph(self, properties: bytes, more: bytes) -> Paragraph:
         """Rows of a table are told alike, and so are their cells."""
         style, own = properties[1:3], properties[3:]
-        return _paragraph(style, b"".join([own, *map(self._elsewhere, _elsewhere(own)), more]))
+        number = int.from_bytes(style, "little")
+        whole = b"".join([own, *map(self._elsewhere, _elsewhere(own)), more])
+        found = self._styles.get(number, _PLAIN).under(told(whole))
+        return _paragraph(whole)._replace(
+            # The first styles of every file are these: nine headings behind the plain text.
+            heading=1 <= number <= 9,
+            hidden=bool(found.hidden),
+            list=found.list or 0,
+            level=found.level or 0,
+        )
 
     def _elsewhere(self, offset: int) -> bytes:
         """Properties too long for their page, from the data stream."""
@@ -196,7 +210,7 @@ class Word:
     def _of_piece(self, prm: int) -> bytes:
         if prm & 1:
             return self._prcs[prm >> 1] if prm >> 1 < len(self._prcs) else b""
-        code = _SHORT.get(prm >> 1 & 0x7F)
+        code = SHORT.get(prm >> 1 & 0x7F)
         return struct.pack("<HB", code, prm >> 8) if code else b""
 
     def _characters(self, piece: _Piece) -> str:
@@ -297,66 +311,17 @@ class _Bins:
         return self._page[place + 1 : place + 2 + 2 * length]
 
 
-def _modifiers(properties: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each modifier and its operand; the list ends where it makes no sense."""
-    at, end = 0, len(properties)
-    while at + 3 <= end:
-        code = properties[at] | properties[at + 1] << 8
-        at += 2
-        size = _OPERANDS[code >> 13]
-        if code in (_DEFINE, _DEFINE_OLD):
-            size = int.from_bytes(properties[at : at + 2], "little") - 1
-            at += 2
-        elif not size:
-            size = _tabs_size(properties, at) if code == _TABS else properties[at]
-            at += 1
-        if size < 0 or at + size > end:
-            return
-        yield code, properties[at : at + size]
-        at += size
-
-
-def _tabs_size(properties: bytes, at: int) -> int:
-    """Tab stops may be more than a byte can count; then they count themselves."""
-    size = properties[at]
-    if size < 255 or at + 1 >= len(properties):
-        return size
-    deleted = 4 * properties[at + 1]
-    added = at + 2 + deleted
-    return 2 + deleted + (3 * properties[added] if added < len(properties) else 0)
-
-
-_PLAIN = Character()
-
-
-@lru_cache(maxsize=1024)
-def _character(properties: bytes) -> Character:
-    deleted = vanished = raised = False
-    symbol = ""
-    for code, operand in _modifiers(properties):
-        if code in (_DELETED, _FIELD_VANISH):
-            deleted = operand != b"\0"
-        elif code == _VANISH:
-            vanished = operand in (b"\x01", b"\x81")
-        elif code == _RAISED:
-            raised = operand != b"\0"
-        elif code == _SYMBOL:
-            symbol = chr(int.from_bytes(operand[2:], "little"))
-    found = Character(deleted or vanished, raised, symbol)
-    return _PLAIN if found == _PLAIN else found
-
-
 def _elsewhere(properties: bytes) -> Iterator[int]:
-    for code, operand in _modifiers(properties):
+    for code, operand in modifiers(properties):
         if code in _ELSEWHERE:
             yield int.from_bytes(operand, "little")
 
 
-def _paragraph(style: bytes, properties: bytes) -> Paragraph:
+def _paragraph(properties: bytes) -> Paragraph:
     in_table = row_end = inner_row_end = cell_end = False
     depth = 0
     cells: list[_Cell] | None = None
-    for code, operand in _modifiers(properties):
+    for code, operand in modifiers(properties):
         if code == _IN_TABLE:
             in_table = operand != b"\0"
         elif code == _ROW_END:
@@ -369,19 +334,16 @@ def _paragraph(style: bytes, properties: bytes) -> Paragraph:
             depth = int.from_bytes(operand, "little", signed=True)
         elif code == _DEPTH_BY:
             depth += int.from_bytes(operand, "little", signed=True)
-        elif code == _DEFINE:
+        elif code == DEFINE:
             cells = _defined(operand)
         elif cells is not None:
             cells = _merged(cells, code, operand)
     depth = max(depth, 1) if in_table else 0
-    number = int.from_bytes(style, "little")
     return Paragraph(
-        # The first styles of every file are these: nine headings behind the plain text.
-        1 <= number <= 9,
-        depth,
-        cell_end and depth > 1,
-        inner_row_end if depth > 1 else row_end,
-        None if cells is None else _rules(cells),
+        depth=depth,
+        cell_end=cell_end and depth > 1,
+        row_end=inner_row_end if depth > 1 else row_end,
+        rules=None if cells is None else _rules(cells),
     )
 
 
