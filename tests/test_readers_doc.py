@@ -32,11 +32,18 @@ from tests.rendering.word_file import (
     HIDDEN,
     MORE_ACROSS,
     MORE_DOWN,
+    OF_CHARACTERS,
+    OF_PARAGRAPHS,
     PLAIN,
     RAISED,
+    STYLES,
     Cell,
     Layout,
+    Style,
     WordFile,
+    in_list,
+    list_tables,
+    style_sheet,
 )
 from tests.replica.report_model import Report
 from tests.replica.reports import body_html, generate, gold_report
@@ -394,6 +401,53 @@ def test_text_boxes_stand_behind_the_paragraph_they_are_anchored_in() -> None:
         ]
 
 
+def test_numbers_of_lists_are_counted() -> None:
+    levels = [(1, 39, "\0、"), (3, 37, "（\1）"), (1, 0, "\0.\2."), *[(1, 0, "")] * 6]
+    bullets = [(1, 23, "\uf0b7")]
+    tables = list_tables({500: levels, 600: bullets}, [(500, {}), (600, {}), (500, {0: 5})])
+    heading = Style(OF_PARAGRAPHS, paragraph=in_list(1, 0))
+    sheet = style_sheet({2: heading, 20: Style(OF_PARAGRAPHS, based=2)})
+    file = WordFile()
+    for text, number, level in (
+        ("甲", 1, 0), ("乙", 1, 1), ("丙", 1, 1), ("丁", 1, 2), ("戊", 1, 0), ("己", 1, 1),
+        ("庚", 2, 0), ("辛", 3, 0), ("壬", 9, 0), ("癸", 1, 8),
+    ):  # fmt: skip
+        file.run(text)
+        file.end(properties=in_list(number, level))
+    file.run("隐")
+    file.end(properties=in_list(1, 0), run=DELETED)
+    file.paragraph("子", style=2)
+    file.paragraph("丑", style=20)
+    file.run("寅")
+    file.end(properties=in_list(0, 0), style=2)
+    layout = Layout(parts=(*tables, (STYLES, sheet)))
+    assert texts(doc.read(file.bytes(layout))) == [
+        "一、甲", "（三）乙", "（四）丙", "一.1.丁", "二、戊", "（三）己", "庚", "五、辛", "壬",
+        "癸", "六、隐子", "七、丑", "寅",
+    ]  # fmt: skip
+
+
+def test_styles_hide_and_raise() -> None:
+    sheet = style_sheet(
+        {
+            11: Style(OF_PARAGRAPHS, character=HIDDEN),
+            12: Style(OF_PARAGRAPHS, based=11),
+            13: Style(OF_CHARACTERS, character=HIDDEN),
+            14: Style(OF_CHARACTERS, character=RAISED),
+            15: Style(OF_CHARACTERS, based=15),
+        }
+    )
+    file = WordFile()
+    file.paragraph("隐", style=11)
+    file.paragraph("隐", style=12)
+    file.run("甲")
+    for style in (13, 14, 15):
+        file.run(str(style), struct.pack("<HH", 0x4A30, style))
+    file.run("乙", struct.pack("<HHHB", 0x4A30, 13, 0x083C, 0))
+    file.end()
+    assert texts(doc.read(file.bytes(Layout(parts=((STYLES, sheet),))))) == ["甲[14]15乙"]
+
+
 # --- files that are none --------------------------------------------------------------------------
 
 
@@ -430,6 +484,9 @@ def hostile() -> Iterator[tuple[str, str, bytes]]:
     start = struct.unpack_from("<I", good, 48)[0]
     struct.pack_into("<I", circle, fat + 4 * start, start)
     yield "a circle of sectors", "damaged", bytes(circle)
+    odd = bytearray(good)
+    struct.pack_into("<H", odd, good.index("WordDocument".encode("utf-16-le")) + 64, 9)
+    yield "half a letter in a name", "damaged", bytes(odd)
     yield "pieces elsewhere", "damaged", patched("WordDocument", 0x1A2, 1 << 30)
     yield "no pieces", "damaged", patched("WordDocument", 0x1A2, clx, 0)
     yield "huge pieces", "damaged", patched("1Table", clx + 1, 0xFFFFFFF0)
@@ -456,7 +513,7 @@ def hostile() -> Iterator[tuple[str, str, bytes]]:
     yield "Word 95", "too_old", file.bytes(Layout(version=0x65))
     yield "unknown magic", "damaged", patched("WordDocument", 0, 0xC1A5AA)
     many = WordFile()
-    many.run("\x07" * 260_000)
+    many.run("\x07" * 60_000)
     many.end("\x07", struct.pack("<HB", 0x2416, 1))
     yield "too many cells", "bomb", many.bytes()
 
@@ -481,6 +538,23 @@ def test_half_a_million_characters_of_anything_take_seconds() -> None:
         begun = time.process_time()
         doc.read(file.bytes())
         assert time.process_time() - begun < 5
+
+
+def test_a_label_of_a_list_is_no_bomb() -> None:
+    tables = list_tables({500: [(1, 0, "长" * 60_000)]}, [(500, {})])
+    file = WordFile()
+    for _ in range(5000):
+        file.run("x")
+        file.end(properties=in_list(1, 0))
+    assert len("".join(texts(doc.read(file.bytes(Layout(parts=tables)))))) < 1_000_000
+
+
+def test_a_table_of_more_columns_than_any_is_text() -> None:
+    file = WordFile()
+    for row in range(150):
+        file.row([Cell(["1"], 100), Cell(["2"], 5000)], 150 * row)
+    (remark,) = doc.read(file.bytes()).remarks
+    assert remark.rule == "columns_lost"
 
 
 WHOLE = [written("hongze-2024"), compound_file(parts(), Random(2))]

@@ -150,8 +150,8 @@ class _Container:
         start, size = struct.unpack_from("<IQ", data, 116)
         if self._version == 3:
             size &= 0xFFFFFFFF  # the upper half is garbage with some writers
-        if length > 64:
-            raise Broken("a name longer than its field")
+        if length > 64 or length % 2:
+            raise Broken("a name longer than its field, or cut in a letter")
         name = data[: max(length - 2, 0)].decode("utf-16-le", "surrogatepass")
         return _Entry(name, kind, left, right, child, start, size)
 

@@ -15,8 +15,10 @@ from crawler.errors import Unreadable
 
 # Twips (1/1440 inch): 1.4 mm. Two edges of one row are never the same column's.
 _NEAR = 80
-# Bounds against hostile files; the longest report has some 400 cells, in tables two deep.
-_MOST_CELLS = 200_000
+# Bounds against hostile files; the longest report has some 1,000 cells, in tables two deep and of
+# twenty columns.
+_MOST_CELLS = 50_000
+_MOST_COLUMNS = 128
 _DEEPEST = 16
 
 
@@ -163,6 +165,8 @@ def _grid(rows: Iterable[_Row]) -> tuple[tuple[GridCell, ...], ...] | None:
     if len(lines) < len(placed):
         return None
     columns = _columns([{x for place in line for x in place.rule[:2]} for line in lines])
+    if any(max(edges.values()) > _MOST_COLUMNS for edges in columns):
+        return None
     grid: list[list[GridCell]] = []
     columns_of: dict[int, tuple[int, int]] = {}  # by first column: the merged column's row, place
     for number, line in enumerate(lines):

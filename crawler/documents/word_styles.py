@@ -16,6 +16,7 @@ _NO_BASE = 0xFFF
 
 _LIST, _LEVEL, _OVERRIDES, _OVERRIDE = 28, 28, 16, 8
 _LEVELS = 9
+_LONGEST = 128  # of what is printed for a number, in bytes
 _F_SIMPLE, _F_START, _F_FORMAT = 0x01, 0x10, 0x20
 # In the order of their numbers: the names WordprocessingML has for them.
 _FORMATS = (
@@ -131,7 +132,7 @@ def _level(data: bytes, at: int) -> tuple[Level, int]:
     follows, runs, paragraphs = data[at + 15], data[at + 24], data[at + 25]
     at += _LEVEL + runs + paragraphs
     length = 2 * int.from_bytes(data[at : at + 2], "little")
-    text = data[at + 2 : at + 2 + length].decode("utf-16-le", "replace")
+    text = data[at + 2 : at + 2 + min(length, _LONGEST)].decode("utf-16-le", "replace")
     shown = "".join(f"%{ord(sign) + 1}" if ord(sign) < _LEVELS else sign for sign in text)
     format_ = _FORMATS[kind] if kind < len(_FORMATS) else "none"
     space = _FOLLOWS[follows] if follows < len(_FOLLOWS) else ""

@@ -7,7 +7,7 @@ leaves open: how the text is cut into pieces, which of them are compressed, wher
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -28,6 +28,7 @@ _LONGEST = 400  # of properties in a page; longer ones stand in the data stream
 class Layout:
     """`piece` is the longest piece, 0 for the whole text as one; `longest` how long properties
     may be before they stand elsewhere; `boxes` are text boxes: where each is anchored, its text.
+    `parts` are further tables, by the place in the head that names them.
     """
 
     seed: int = 0
@@ -35,6 +36,7 @@ class Layout:
     compressed: bool = True
     longest: int = _LONGEST
     boxes: tuple[tuple[int, str], ...] = ()
+    parts: tuple[tuple[int, bytes], ...] = ()
     flags: int = 0
     version: int = 0x00C1
 
@@ -124,6 +126,7 @@ class WordFile:
             0x192: bytes(600),  # the document's own properties
             0x1DA: _shapes([place for place, _ in layout.boxes]),
             0x25A: _boxes(boxed),
+            **dict(layout.parts),
         }
         for at, part in parts.items():
             struct.pack_into("<2I", stream, at, len(table), len(part))
@@ -155,6 +158,70 @@ def definition(cells: Sequence[Cell], left: int) -> bytes:
     body = struct.pack(f"<B{len(edges)}h", len(cells), *edges)
     body += b"".join(struct.pack("<2H16x", cell.flags, cell.width) for cell in cells)
     return struct.pack("<2H", 0xD608, len(body) + 1) + body
+
+
+STYLES, LISTS, OVERRIDES = 0xA2, 0x2E2, 0x2EA
+OF_PARAGRAPHS, OF_CHARACTERS = 1, 2
+NO_BASE = 0xFFF
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style: of paragraphs or of characters, and what it says of each."""
+
+    kind: int
+    paragraph: bytes = b""
+    character: bytes = b""
+    based: int = NO_BASE
+
+
+def style_sheet(styles: Mapping[int, Style]) -> bytes:
+    """STSH."""
+    count = max(styles) + 1
+    sheet = struct.pack("<H9H", 18, count, 10, *[0] * 7)
+    for number in range(count):
+        style = styles.get(number)
+        body = b"" if style is None else _style(style, number)
+        sheet += struct.pack("<H", len(body)) + body + b"\0" * (len(body) % 2)
+    return sheet
+
+
+def _style(style: Style, number: int) -> bytes:
+    told = [style.character]
+    if style.kind == OF_PARAGRAPHS:
+        told.insert(0, struct.pack("<H", number) + style.paragraph)
+    body = struct.pack("<5H", 0x0FFE, style.kind | style.based << 4, len(told), 0, 0)
+    body += struct.pack("<H", 2) + "样式\0".encode("utf-16-le")
+    for part in told:
+        body += struct.pack("<H", len(part)) + part + b"\0" * (len(part) % 2)
+    return body
+
+
+def in_list(number: int, level: int) -> bytes:
+    """Properties of a paragraph in a list."""
+    return struct.pack("<HHHB", 0x460B, number, 0x260A, level)
+
+
+def list_tables(
+    lists: Mapping[int, Sequence[tuple[int, int, str]]],
+    uses: Sequence[tuple[int, Mapping[int, int]]],
+) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+    """PlfLst and PlfLfo. A level is its first number, its format's and its text, where U+0000 is
+    the number of the first level; a use is a list and the numbers its levels begin with anew.
+    """
+    heads, bodies = struct.pack("<H", len(lists)), b""
+    for number, levels in lists.items():
+        heads += struct.pack("<I22xBx", number, len(levels) == 1)
+        for start, format_, text in levels:
+            bodies += struct.pack("<IB10xB12x", start, format_, 2)
+            bodies += struct.pack("<H", len(text)) + text.encode("utf-16-le")
+    records, more = struct.pack("<I", len(uses)), b""
+    for number, starts in uses:
+        records += struct.pack("<I8xB3x", number, len(starts))
+        more += b"\xff" * 4
+        for level, start in starts.items():
+            more += struct.pack("<2I", start, 0x10 | level)
+    return (LISTS, heads + bodies), (OVERRIDES, records + more)
 
 
 _Piece = tuple[int, int, int, int]  # first and last place in the text, offset, bytes a character
