@@ -8,8 +8,7 @@ from typing import Final
 
 from lxml import etree
 
-from crawler.documents import zipped
-from crawler.documents.canonical import cfb
+from crawler.documents import cfb, zipped
 from crawler.documents.model import Block, Document, Grid, GridCell, Remark
 from crawler.documents.numbering import Numbering
 from crawler.documents.ooxml import MATH, WORD, is_package, main_part, parse, relations
