@@ -169,7 +169,7 @@ EDGES = [100.0, 140.0, 180.0, 220.0]
 def test_underlines_frames_and_shading_are_no_tables() -> None:
     page_frame = frame(Box(20, 20, 575, 820))
     inner_frame = frame(Box(28, 28, 567, 812))
-    underline = ([Line(300, 100, 400)], [])
+    underline: Pair = ([Line(300, 100, 400)], [])
     shading = strokes(Box(50, 500, 500, 530))
     across = [line for part in (page_frame, inner_frame, underline, shading) for line in part[0]]
     down = [line for part in (page_frame, inner_frame, underline, shading) for line in part[1]]
