@@ -30,7 +30,7 @@ _MOST_LINES = 2000
 
 
 class Line(NamedTuple):
-    """A horizontal line at y `at` from x `start` to x `end`; a vertical one with x and y swapped."""
+    """A horizontal line at y `at`, from x `start` to x `end`; for a vertical one swap x and y."""
 
     at: float
     start: float
