@@ -1,0 +1,1 @@
+"""Synthetic reports as files: one module a kind, `render(report) -> bytes`."""
