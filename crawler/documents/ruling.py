@@ -17,6 +17,7 @@ from crawler.documents.model import Box, Grid, GridCell
 # A rectangle no thicker is a line. Two lines no further apart are one double border.
 THICK = 2.5
 _DOUBLE = 2.4
+_SAME = 1.0
 # Gaps no longer are dashes, or wear; a missing border leaves one as long as a cell.
 _GAP = 4.0
 _TOUCH = 3.0
@@ -116,7 +117,7 @@ def lattices(
     """The tables that lines make, topmost first. A line without another across it (an underline)
     and a frame around a single field make none.
     """
-    across, down = _joined(horizontal, unit), _joined(vertical, unit)
+    across, down = (_joined(lines, _SAME * unit, unit) for lines in (horizontal, vertical))
     if max(len(across), len(down)) > _MOST_LINES:
         return ()
     found = [
@@ -127,10 +128,10 @@ def lattices(
     return tuple(sorted(found, key=lambda lattice: (lattice.ys[0], lattice.xs[0])))
 
 
-def _joined(lines: Iterable[Line], unit: float) -> list[Line]:
-    """Pieces of one line put together: dashes, double borders, a stroke for every cell."""
+def _joined(lines: Iterable[Line], apart: float, unit: float) -> list[Line]:
+    """Pieces of one line put together (dashes, a stroke for every cell), no further `apart`."""
     joined: list[Line] = []
-    for same in _levels(sorted(lines), _DOUBLE * unit):
+    for same in _levels(sorted(lines), apart):
         at = _middle(same)
         start = end = None
         for _, left, right in sorted(same, key=lambda line: line.start):
@@ -147,10 +148,10 @@ def _joined(lines: Iterable[Line], unit: float) -> list[Line]:
 
 
 def _levels(lines: list[Line], apart: float) -> Iterator[list[Line]]:
-    """Sorted lines in groups of one level, no group higher than a double border twice."""
+    """Sorted lines in groups of one level."""
     group: list[Line] = []
     for line in lines:
-        if group and (line.at - group[-1].at > apart or line.at - group[0].at > 2 * apart):
+        if group and line.at - group[0].at > apart:
             yield group
             group = []
         group.append(line)
@@ -194,6 +195,8 @@ def _components(
 
 
 def _lattice(rows: list[Line], columns: list[Line], unit: float) -> Lattice | None:
+    # Double borders are joined within a table only: another's may stand in between.
+    rows, columns = (_joined(lines, _DOUBLE * unit, unit) for lines in (rows, columns))
     xs, ys = sorted({line.at for line in columns}), sorted({line.at for line in rows})
     # A table may be open at its sides, or at the foot of a page: there its lines just end.
     left, right = _reach(rows, xs, _OPEN * unit)

@@ -74,8 +74,7 @@ def render(report: Report, style: Style | None = None) -> bytes:
     pdfmetrics.registerFont(UnicodeCIDFont(FONT))
     rl_config.useA85 = 0
     buffer = io.BytesIO()
-    page = look.page[::-1] if look.turned % 180 else look.page
-    canvas = Canvas(buffer, pagesize=page, invariant=1, pageCompression=1)
+    canvas = Canvas(buffer, pagesize=look.page, invariant=1, pageCompression=1)
     canvas.setTitle("synthetic")
     press = Press(canvas, look)
     for block in blocks(report):
@@ -96,6 +95,7 @@ class Press:
         self.look = look
         self.width, self.height = look.page
         self.number = 0
+        self.left_over: dict[tuple[int, int], list[str]] = {}  # lines of tall cells, cut by a page
         self.new_page()
 
     def new_page(self) -> None:
@@ -193,15 +193,12 @@ class Press:
         for strip in strips:
             ys.append(ys[-1] + strip.height)
         for (row, column), slot in cells.items():
-            held = [
-                at for at, strip in enumerate(strips) if row <= strip.row < row + slot.rows
-            ]
-            runs = [held] if held else []
-            # A repeated head is a table row of its own, above the rest of the same cell.
-            for run in runs:
-                box = (xs[column], ys[run[0]], xs[column + slot.cols], ys[run[-1] + 1])
+            held = [at for at, strip in enumerate(strips) if row <= strip.row < row + slot.rows]
+            if held:
+                box = (xs[column], ys[held[0]], xs[column + slot.cols], ys[held[-1] + 1])
                 self.cell_border(box, shaded=self.look.shaded and row == 0)
-                self.cell_text(texts[row, column], slot, [strips[at] for at in run], row, box)
+                shown = [strips[at] for at in held]
+                self.cell_text(texts[row, column], slot, shown, (row, column), box)
         self.y = ys[-1]
 
     def cell_text(
@@ -209,15 +206,15 @@ class Press:
         lines: list[str],
         slot: Slot,
         strips: list[Strip],
-        row: int,
+        place: tuple[int, int],
         box: tuple[float, float, float, float],
     ) -> None:
         left, top, right, bottom = box
         leading, size = self.look.leading, self.look.size
         halves = [strip for strip in strips if strip.is_half]
         if slot.rows > 1:
-            lines = self.part_of_group(lines, strips, row, slot)
-            if self.look.vertical and slot.cols == 1:
+            lines = self.part_of_group(lines, strips, place, slot)
+            if self.look.vertical and slot.cols == 1 and slot.rows > 2:
                 self.set_downwards("".join(lines), box)
                 return
         elif halves:
@@ -232,11 +229,12 @@ class Press:
             y += leading
 
     def part_of_group(
-        self, lines: list[str], strips: list[Strip], row: int, slot: Slot
+        self, lines: list[str], strips: list[Strip], place: tuple[int, int], slot: Slot
     ) -> list[str]:
         """The lines of a tall cell that stand on this page: as many as find room, the rest on the
         next page; nothing there if they all did.
         """
+        row, _ = place
         begins = strips[0].row == row and strips[0].first == 0
         ends = strips[-1].row == row + slot.rows - 1 and not (
             strips[-1].is_half and strips[-1].first == 0
@@ -245,10 +243,10 @@ class Press:
             return lines
         room = int((sum(strip.height for strip in strips) - 2 * PAD) / self.look.leading)
         if begins:
-            self.group_left = lines[room:]
+            self.left_over[place] = lines[room:]
             return lines[:room]
-        rest = getattr(self, "group_left", [])
-        self.group_left = rest[room:]
+        rest = self.left_over[place]
+        self.left_over[place] = rest[room:]
         return rest[:room]
 
     def set_downwards(self, text: str, box: tuple[float, float, float, float]) -> None:

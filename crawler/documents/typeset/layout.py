@@ -18,6 +18,7 @@ _SHADOW = 0.2
 _DIGIT_GAP, _WORD_GAP = 0.18, 0.7
 _RAISED, _SMALL = 0.2, 0.75
 _TOUCHING = 0.1
+_SLACK = 0.2  # points
 _INDENT, _RAGGED = 0.8, 2.6
 _LEADING = 1.3
 _BIGGER = 1.12
@@ -110,19 +111,42 @@ def _area(table: Lattice) -> float:
 
 
 def _texts(table: Lattice, chars: list[list[Char]]) -> list[str]:
-    texts = [_cell_text(inside) for inside in chars]
+    boxes = [table.box(cell) for cell in table.cells]
+    filled = [(box, inside) for box, inside in zip(boxes, chars, strict=True) if inside]
+    # What a table leaves free beside its letters, where they fill a cell.
+    free = min(
+        (
+            min(min(char.left for char in inside) - box.left for box, inside in filled),
+            min(box.right - max(char.right for char in inside) for box, inside in filled),
+        )
+        if filled
+        else (0.0,)
+    )
+    texts = [
+        _cell_text(inside, box.right - box.left - 2 * max(free, 0.0))
+        for box, inside in zip(boxes, chars, strict=True)
+    ]
     for one, other in _torn(table, chars):
         texts[one] += UNKNOWN
         texts[other] = UNKNOWN + texts[other]
     return texts
 
 
-def _cell_text(chars: list[Char]) -> str:
+def _cell_text(chars: list[Char], wide: float) -> str:
+    """The lines of a cell. A number goes on in the next line where the first had no more room."""
     if len(chars) < 2:
         return chars[0].text if chars else ""
     if _is_vertical(chars):
         return "\n".join(_columns(chars))
-    return "\n".join(_line_text(line) for line in _lines(chars))
+    lines = _lines(chars)
+    text = _line_text(lines[0])
+    for one, other in pairwise(lines):
+        room = wide - (one[-1].right - one[0].left)
+        broken = {one[-1].text, other[0].text} <= _NUMERIC and (
+            room < other[0].right - other[0].left - _SLACK
+        )
+        text += ("" if broken else "\n") + _line_text(other)
+    return text
 
 
 def _is_vertical(chars: list[Char]) -> bool:
