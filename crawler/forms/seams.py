@@ -167,7 +167,7 @@ def _mend_row(
             return
         below = other.cells[below.row, below.column]
         above = one.cells[above.row, above.column]
-        if pairs or (above.rowspan == 1 and below.rowspan == 1 and not _is_group(above, index)):
+        if pairs or not _is_left_of_label(above, below, index):
             pairs.append((above, below))
     if len(pairs) < 2 or any(a.rowspan > 1 or b.rowspan > 1 for a, b in pairs):
         return
@@ -181,6 +181,14 @@ def _mend_row(
     elif verdict == "doubtful":
         for above, _ in values:
             del one.cells[above.row, above.column]
+
+
+def _is_left_of_label(above: GridCell, below: GridCell, index: Index) -> bool:
+    """Do these two stand in a column of groups, and not of rows?"""
+    if above.rowspan > 1 or below.rowspan > 1:
+        return True
+    blank = not above.text.strip() and not below.text.strip()
+    return blank or _is_group(above, index) or _is_group(below, index)
 
 
 def _is_group(cell: GridCell, index: Index) -> bool:

@@ -214,7 +214,8 @@ class Press:
         halves = [strip for strip in strips if strip.is_half]
         if slot.rows > 1:
             lines = self.part_of_group(lines, strips, place, slot)
-            if self.look.vertical and slot.cols == 1 and slot.rows > 2:
+            is_tall = bottom - top > 4 * size
+            if self.look.vertical and slot.cols == 1 and slot.rows > 2 and is_tall:
                 self.set_downwards("".join(lines), box)
                 return
         elif halves:

@@ -26,7 +26,7 @@ _BIGGER = 1.12
 _MARGIN = 0.12
 _PAGE_NUMBER = re.compile(r"[-—–\s]*\d{1,4}[-—–\s]*|第?\s*\d{1,4}\s*[页/]\s*(共?\s*\d{1,4}\s*页?)?")
 _NUMBERED = re.compile(r"[（(]?[一二三四五六七八九十]{1,3}[、.．)）]")
-_NUMERIC = frozenset("0123456789.,")
+_NUMERIC = frozenset("0123456789.,０１２３４５６７８９．，")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ _SPEAKING = frozenset((c.FPDF_ANNOT_WIDGET, c.FPDF_ANNOT_FREETEXT, c.FPDF_ANNOT_
 # An image over this much of a page is a scan of it; a picture smaller than that is a picture.
 _MOST_OF_PAGE, _LARGE_IMAGE = 0.5, 0.1
 _DRAWN_LETTERS = 100  # curves on a page without text: letters as outlines
-_THICKEST = 7.0  # points: the widest border an office program offers is six
+_THICKEST = 6.1  # points: the widest border an office program offers is six
 _LOCK = Lock()  # pdfium knows no threads
 
 Matrix = tuple[float, float, float, float, float, float]
@@ -452,12 +452,17 @@ def _moved(point: tuple[float, float], matrix: Matrix) -> tuple[float, float]:
 
 
 def _thinned(box: Box) -> Box:
-    """A stroke without its width: a thick border is a line, a stroke aslant is none."""
+    """A stroke without its width, by which pdfium widens its bounds on every side: a thick border
+    is a line, a stroke aslant is none.
+    """
     left, top, right, bottom = box
-    if top - bottom <= min(_THICKEST, right - left):
-        return Box(left, (top + bottom) / 2, right, (top + bottom) / 2)
-    if right - left <= min(_THICKEST, top - bottom):
-        return Box((left + right) / 2, top, (left + right) / 2, bottom)
+    wide, high = right - left, top - bottom
+    if high <= min(2 * _THICKEST, wide):
+        middle = (top + bottom) / 2
+        return Box(left + high / 2, middle, right - high / 2, middle)
+    if wide <= min(2 * _THICKEST, high):
+        middle = (left + right) / 2
+        return Box(middle, top - wide / 2, middle, bottom + wide / 2)
     return box
 
 
