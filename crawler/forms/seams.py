@@ -13,10 +13,12 @@ from itertools import pairwise
 
 from crawler.documents.model import Grid, GridCell
 from crawler.forms.index import Index, Label
-from crawler.forms.labels import squeeze
+from crawler.forms.labels import measure, squeeze
+from crawler.forms.model import State
 
 # Of the width of the table: edges this near are one edge.
 _NEAR = 0.01
+_FIGURES = frozenset((State.NUMBER, State.ZERO, State.DASH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +110,57 @@ def _mended(chain: list[Grid], index: Index) -> list[Grid]:
         _Sheet(grid, {(c.row, c.column): c for row in grid.rows for c in row}) for grid in chain
     ]
     for number, (one, other) in enumerate(pairwise(sheets)):
-        head = _repeated(chain[0], other.grid) if other.grid.rows else 0
+        head = _repeated(sheets[: number + 1], other)
+        for place, cell in other.cells.items():
+            if cell.row < head:
+                other.cells[place] = cell._replace(text="")
         if head < len(other.grid.rows):
+            _mend_heads(one, other, other.top(head), index)
             _mend_groups(sheets, number, other.top(head), index)
             _mend_row(one, other, other.top(head), index)
     return [_rebuilt(sheet) for sheet in sheets]
 
 
-def _repeated(first: Grid, grid: Grid) -> int:
-    """How many of a part's rows are the head of the first part again."""
-    count = 0
-    for one, other in zip(first.rows, grid.rows, strict=False):
-        words = [squeeze(cell.text) for cell in one]
-        if not any(words) or words != [squeeze(cell.text) for cell in other]:
-            break
-        count += 1
-    return count
+def _repeated(before: list[_Sheet], sheet: _Sheet) -> int:
+    """How many of a part's rows are a head that stands in the parts before it."""
+    wanted = _words(sheet)
+    rows = [words for part in before for words in _words(part) if words]
+    best = 0
+    for start in range(len(rows)):
+        count = 0
+        for one, other in zip(rows[start:], wanted, strict=False):
+            if one != other or not _is_head(one):
+                break
+            count += 1
+        best = max(best, count)
+    return best
+
+
+def _words(sheet: _Sheet) -> list[list[str]]:
+    """The texts of each row."""
+    rows: list[list[str]] = [[] for _ in sheet.grid.rows]
+    for cell in sorted(sheet.cells.values(), key=lambda cell: (cell.row, cell.column)):
+        rows[cell.row] += [text] if (text := squeeze(cell.text)) else []
+    return rows
+
+
+def _is_head(words: list[str]) -> bool:
+    """Words, and no figure among them."""
+    return bool(words) and not any(measure(word).state in _FIGURES for word in words)
+
+
+def _mend_heads(
+    one: _Sheet, other: _Sheet, top: dict[tuple[int, int], GridCell], index: Index
+) -> None:
+    """The head of a column begins on one page and ends on the next."""
+    for span, above in one.bottom().items():
+        below = top.get(span)
+        if below is None or not above.text.strip() or not below.text.strip():
+            continue
+        whole = above.text + "\n" + below.text
+        if index.head(whole) and not index.head(below.text):
+            one.cells[above.row, above.column] = above._replace(text=whole)
+            other.cells[below.row, below.column] = below._replace(text="")
 
 
 def _mend_groups(

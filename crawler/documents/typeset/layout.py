@@ -151,16 +151,16 @@ def _cell_text(chars: list[Char], wide: float) -> str:
 
 def _is_vertical(chars: list[Char]) -> bool:
     """Are the letters set downwards, in more than one column? As drawn, most follow one below."""
-    below = beside = 0
+    below = beside = 0  # a shadow is neither
     for one, other in pairwise(chars):
         size = one.bottom - one.top
         shift = abs(other.left + other.right - one.left - one.right) / 2
         drop = (other.top + other.bottom - one.top - one.bottom) / 2
         if drop > size / 2 and shift < size / 4:
             below += 1
-        elif abs(drop) < size / 4:
+        elif abs(drop) < size / 4 and shift > _SHADOW * size:
             beside += 1
-    return below > beside and below * 2 >= len(chars) - 1
+    return below > beside
 
 
 def _columns(chars: list[Char]) -> Iterator[str]:
