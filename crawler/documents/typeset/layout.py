@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from crawler.documents.model import Block
+from crawler.documents.model import Block, Box
 from crawler.documents.ruling import Lattice, lattices
 from crawler.documents.typeset.page import UNKNOWN, Char, Page
 
@@ -85,16 +85,18 @@ def _sheet(number: int, page: Page) -> _Sheet:
     # A table within a table's cell holds its own text: the smaller ones first.
     order = sorted(range(len(tables)), key=lambda at: _area(tables[at]))
     bounds = [(at, *tables[at].bounds) for at in order]
+    here, box = outside, Box(0, 0, 0, 0)  # letters come cell by cell
     for char in page.chars:
         x, y = (char.left + char.right) / 2, (char.top + char.bottom) / 2
-        for at, left, top, right, bottom in bounds:
-            if left <= x <= right and top <= y <= bottom:
-                cell = tables[at].at(x, y)
-                if cell >= 0:
-                    inside[at][cell].append(char)
-                    break
-        else:
-            outside.append(char)
+        if not (box.left < x < box.right and box.top < y < box.bottom):
+            here, box = outside, Box(0, 0, 0, 0)
+            for at, left, top, right, bottom in bounds:
+                if left <= x <= right and top <= y <= bottom:
+                    cell = tables[at].at(x, y)
+                    if cell >= 0:
+                        here, box = inside[at][cell], tables[at].box(tables[at].cells[cell])
+                        break
+        here.append(char)
     filled = [
         (table, _texts(table, chars)) for table, chars in zip(tables, inside, strict=True)
     ]
@@ -111,42 +113,65 @@ def _area(table: Lattice) -> float:
 
 
 def _texts(table: Lattice, chars: list[list[Char]]) -> list[str]:
-    boxes = [table.box(cell) for cell in table.cells]
-    filled = [(box, inside) for box, inside in zip(boxes, chars, strict=True) if inside]
-    # What a table leaves free beside its letters, where they fill a cell.
-    free = min(
-        (
-            min(min(char.left for char in inside) - box.left for box, inside in filled),
-            min(box.right - max(char.right for char in inside) for box, inside in filled),
-        )
-        if filled
-        else (0.0,)
-    )
-    texts = [
-        _cell_text(inside, box.right - box.left - 2 * max(free, 0.0))
-        for box, inside in zip(boxes, chars, strict=True)
-    ]
-    for one, other in _torn(table, chars):
-        texts[one] += UNKNOWN
-        texts[other] = UNKNOWN + texts[other]
+    lines = [_cell_lines(inside) for inside in chars]
+    free = -1.0
+    texts: list[str] = []
+    for cell, found in zip(table.cells, lines, strict=True):
+        text = _line_text(found[0]) if found else ""
+        for one, other in pairwise(found):
+            broken = {one[-1].text, other[0].text} <= _NUMERIC
+            if broken:
+                free = _free(table, lines) if free < 0 else free
+                box = table.box(cell)
+                room = box.right - box.left - 2 * free - (one[-1].right - one[0].left)
+                broken = room < other[0].right - other[0].left - _SLACK
+            # A number goes on in the next line where the first had no more room.
+            text += ("" if broken else "\n") + _line_text(other)
+        texts.append(text)
+    for one_cell, other_cell in _torn(table, chars):
+        texts[one_cell] += UNKNOWN
+        texts[other_cell] = UNKNOWN + texts[other_cell]
     return texts
 
 
-def _cell_text(chars: list[Char], wide: float) -> str:
-    """The lines of a cell. A number goes on in the next line where the first had no more room."""
+def _free(table: Lattice, lines: list[list[list[Char]]]) -> float:
+    """What a table leaves free beside its letters, where they fill a cell."""
+    least = float("inf")
+    for cell, found in zip(table.cells, lines, strict=True):
+        box = table.box(cell)
+        for line in found:
+            least = min(least, line[0].left - box.left, box.right - line[-1].right)
+    return max(least, 0.0)
+
+
+def _cell_lines(chars: list[Char]) -> list[list[Char]]:
     if len(chars) < 2:
-        return chars[0].text if chars else ""
-    if _is_vertical(chars):
-        return "\n".join(_columns(chars))
-    lines = _lines(chars)
-    text = _line_text(lines[0])
-    for one, other in pairwise(lines):
-        room = wide - (one[-1].right - one[0].left)
-        broken = {one[-1].text, other[0].text} <= _NUMERIC and (
-            room < other[0].right - other[0].left - _SLACK
-        )
-        text += ("" if broken else "\n") + _line_text(other)
-    return text
+        return [chars] if chars else []
+    if lines := _in_turn(chars):
+        return lines
+    return list(_columns(chars)) if _is_vertical(chars) else _lines(chars)
+
+
+def _in_turn(chars: list[Char]) -> list[list[Char]]:
+    """The lines of letters that were drawn one after the other, line after line; else none."""
+    _, before, top, right, bottom = chars[0]
+    start, size = before, bottom - top
+    line = [chars[0]]
+    lines = [line]
+    for char in chars[1:]:
+        _, left, upper, end, lower = char
+        if not 0.8 * size < lower - upper < 1.25 * size:
+            return []
+        if abs(upper - top) < 0.15 * size and left > right - _SHADOW * size:
+            line.append(char)
+        elif upper - top > 0.6 * size and left < start + size:
+            line = [char]
+            lines.append(line)
+            start = left
+        else:
+            return []
+        top, right = upper, end
+    return lines
 
 
 def _is_vertical(chars: list[Char]) -> bool:
@@ -163,8 +188,8 @@ def _is_vertical(chars: list[Char]) -> bool:
     return below > beside
 
 
-def _columns(chars: list[Char]) -> Iterator[str]:
-    """Vertical text, its columns from right to left."""
+def _columns(chars: list[Char]) -> Iterator[list[Char]]:
+    """The letters of vertical text, each a line: its columns from right to left."""
     columns: list[list[Char]] = []
     for char in sorted(chars, key=lambda char: -(char.left + char.right)):
         wide = char.right - char.left
@@ -173,7 +198,7 @@ def _columns(chars: list[Char]) -> Iterator[str]:
         else:
             columns.append([char])
     for column in columns:
-        yield "\n".join(char.text for char in _unshadowed(sorted(column, key=lambda c: c.top)))
+        yield from ([char] for char in _unshadowed(sorted(column, key=lambda c: c.top)))
 
 
 def _torn(table: Lattice, chars: list[list[Char]]) -> Iterator[tuple[int, int]]:
@@ -235,6 +260,8 @@ def _line_text(line: list[Char]) -> str:
     """One line. A gap that no letter fills is a space; a small raised number is a note mark, in
     brackets, for 22¹ is not 221.
     """
+    if len(line) == 1:
+        return line[0].text
     tall = max(char.bottom - char.top for char in line)
     parts: list[str] = []
     raised = False

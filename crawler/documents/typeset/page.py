@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from threading import Lock
 from typing import Any, Final, Literal, NamedTuple
 
@@ -37,6 +38,7 @@ _SPEAKING = frozenset((c.FPDF_ANNOT_WIDGET, c.FPDF_ANNOT_FREETEXT, c.FPDF_ANNOT_
 # An image over this much of a page is a scan of it; a picture smaller than that is a picture.
 _MOST_OF_PAGE, _LARGE_IMAGE = 0.5, 0.1
 _DRAWN_LETTERS = 100  # curves on a page without text: letters as outlines
+_SLANT = 0.03  # quarter turns
 _THICKEST = 6.1  # points: the widest border an office program offers is six
 _LOCK = Lock()  # pdfium knows no threads
 
@@ -131,12 +133,12 @@ def _speaks(page: Any) -> bool:
     return False
 
 
-@dataclass(slots=True)
-class _Text:
-    """A text object: where it stands among the page's objects and whether a reader sees it."""
+class _Text(NamedTuple):
+    """A text object: its number among the page's objects and whether a reader sees it."""
 
     order: int
-    box: Box
+    item: Any
+    outer: Matrix
     seen: bool
     white: bool
 
@@ -145,7 +147,7 @@ class _Text:
 class _Found:
     """What a walk over the objects of a page gathers, in the page's own coordinates."""
 
-    texts: dict[int, _Text] = field(default_factory=dict)
+    texts: list[_Text] = field(default_factory=list)
     turns: Counter[int] = field(default_factory=Counter)
     odd: bool = False  # some text is unseen, white or slanted
     lies: list[Box] = field(default_factory=list)  # strokes and thin rectangles
@@ -164,6 +166,10 @@ class _Reader:
         self._float_refs = [ctypes.byref(number) for number in self._floats]
         self._matrix = c.FS_MATRIX()
         self._matrix_ref = ctypes.byref(self._matrix)
+        self._modes = (ctypes.c_int(), ctypes.c_int())
+        self._mode_refs = [ctypes.byref(mode) for mode in self._modes]
+        self._shades = [ctypes.c_uint() for _ in range(4)]
+        self._shade_refs = [ctypes.byref(shade) for shade in self._shades]
 
     def page(self) -> Page:
         """The page as displayed: cropped, and turned so that most of its text stands upright."""
@@ -206,23 +212,24 @@ class _Reader:
     def _text(self, item: Any, outer: Matrix) -> None:
         found = self._found
         a, b, *_ = _product(self._matrix_of(item), outer)
-        turn = round(math.atan2(b, a) / (math.pi / 2))
-        slanted = abs(math.atan2(b, a) - turn * math.pi / 2) > 0.05
+        turn, slanted = 0, False
+        if b or a < 0:
+            angle = math.atan2(b, a) / (math.pi / 2)
+            turn = round(angle)
+            slanted = abs(angle - turn) > _SLANT
         if not slanted:
             found.turns[turn % 4] += 1
-        colour = _colour(item)
-        white = min(colour[:3]) >= _WHITE
-        hidden = colour[3] == 0 or c.FPDFTextObj_GetTextRenderMode(item) in _INVISIBLE_MODES
-        found.odd = found.odd or white or hidden or slanted
-        address = ctypes.addressof(item.contents)
-        box = self._bounds(item, outer) if white or found.images else Box(0, 0, 0, 0)
-        found.texts[address] = _Text(found.count, box, not (slanted or hidden), white)
+        red, green, blue, alpha = self._colour(item)
+        white = red >= _WHITE and green >= _WHITE and blue >= _WHITE
+        seen = not (slanted or alpha == 0 or _mode_of(item) in _INVISIBLE_MODES)
+        found.odd = found.odd or white or not seen
+        found.texts.append(_Text(found.count, item, outer, seen, white))
 
     def _path(self, item: Any, outer: Matrix) -> None:
         found = self._found
         count = c.FPDFPath_CountSegments(item)
-        fill, stroke = ctypes.c_int(), ctypes.c_int()
-        c.FPDFPath_GetDrawMode(item, ctypes.byref(fill), ctypes.byref(stroke))
+        fill, stroke = self._modes
+        c.FPDFPath_GetDrawMode(item, *self._mode_refs)
         if count <= 2:
             if stroke.value:
                 found.lies.append(_thinned(self._bounds(item, outer)))
@@ -284,6 +291,12 @@ class _Reader:
         xs, ys = [x for x, _ in corners], [y for _, y in corners]
         return Box(min(xs), max(ys), max(xs), min(ys))
 
+    def _colour(self, item: Any) -> tuple[int, int, int, int]:
+        if not c.FPDFPageObj_GetFillColor(item, *self._shade_refs):
+            return 0, 0, 0, 255
+        red, green, blue, alpha = self._shades
+        return red.value, green.value, blue.value, alpha.value
+
     def _matrix_of(self, item: Any) -> Matrix:
         c.FPDFPageObj_GetMatrix(item, self._matrix_ref)
         m = self._matrix
@@ -321,17 +334,19 @@ class _Reader:
         """Addresses of text objects that no reader sees: invisible, slanted (a watermark), drawn
         before an image over it, white on white.
         """
-        large = [(at, box) for at, box in self._found.images]
         unseen = set()
-        for address, text in self._found.texts.items():
-            covered = any(text.order < at and _within(text.box, box) for at, box in large)
-            if not text.seen or covered or (text.white and not self._on_dark(text.box)):
-                unseen.add(address)
+        for text in self._found.texts:
+            box = self._bounds(text.item, text.outer)
+            covered = any(
+                text.order < at and _within(box, image) for at, image in self._found.images
+            )
+            if not text.seen or covered or (text.white and not self._on_dark(box)):
+                unseen.add(ctypes.addressof(text.item.contents))
         return frozenset(unseen)
 
     def _on_dark(self, box: Box) -> bool:
         behind = [item for item, area in self._found.filled if _within(box, area)]
-        return bool(behind) and min(_colour(behind[-1])[:3]) < _DARK or any(
+        return bool(behind) and min(self._colour(behind[-1])[:3]) < _DARK or any(
             _within(box, area) for _, area in self._found.images
         )
 
@@ -347,42 +362,51 @@ class _Reader:
         return "scan" if covered >= _LARGE_IMAGE or drawn or chars else "empty"
 
 
+_mode_of = c.FPDFTextObj_GetTextRenderMode
+_CHUNK: Final = 2048
+_RECTS = (c.FS_RECTF * _CHUNK)()
+_RECT_REFS = [ctypes.byref(rect) for rect in _RECTS]
+
+
 def _characters(
     text_page: Any, shown: _View, unseen: frozenset[int]
 ) -> tuple[list[Char], int, int]:
-    rect = c.FS_RECTF()
-    ref = ctypes.byref(rect)
-    code_of, box_of = c.FPDFText_GetUnicode, c.FPDFText_GetLooseCharBox
-    is_unknown, object_of = c.FPDFText_HasUnicodeMapError, c.FPDFText_GetTextObject
     chars: list[Char] = []
     known: set[int] = set()
     unknown = hidden = 0
-    for index in range(c.FPDFText_CountChars(text_page)):
-        code = code_of(text_page, index)
-        if code in _SPACES:
-            continue
-        if not box_of(text_page, index, ref):
-            continue
-        if unseen:
-            owner = object_of(text_page, index)
-            if owner and ctypes.addressof(owner.contents) in unseen:
-                hidden += 1
+    count = c.FPDFText_CountChars(text_page)
+    for first in range(0, count, _CHUNK):
+        places = range(first, min(first + _CHUNK, count))
+        codes = list(map(c.FPDFText_GetUnicode, repeat(text_page), places))
+        boxes = map(c.FPDFText_GetLooseCharBox, repeat(text_page), places, _RECT_REFS)
+        has_box = list(boxes)
+        edges = iter(memoryview(_RECTS).cast("B").cast("f").tolist())
+        for index, code, boxed, box in zip(
+            places, codes, has_box, zip(edges, edges, edges, edges, strict=True), strict=False
+        ):
+            if code in _SPACES or not boxed:
                 continue
-        # A number always, any other character once: where a font names none of its glyphs, pdfium
-        # gives their numbers, and those may look like anything.
-        if code < 0x2E80 or code not in known:
-            if is_unknown(text_page, index) == 1 or code == 0:
-                code = 0xFFFD
-                unknown += 1
-            known.add(code)
-        left, top, right, bottom = shown.edges(rect.left, rect.top, rect.right, rect.bottom)
-        if not (0 <= left + right <= 2 * shown.width and 0 <= top + bottom <= 2 * shown.height):
-            hidden += 1
-            continue
-        chars.append(Char(_HYPHENS.get(code) or chr(code), left, top, right, bottom))
+            if unseen:
+                owner = c.FPDFText_GetTextObject(text_page, index)
+                if owner and ctypes.addressof(owner.contents) in unseen:
+                    hidden += 1
+                    continue
+            # A number always, any other character once: where a font names none of its glyphs,
+            # pdfium gives their numbers, and those may look like anything.
+            if code < _FIRST_HAN or code not in known:
+                if c.FPDFText_HasUnicodeMapError(text_page, index) == 1 or code == 0:
+                    code = 0xFFFD
+                    unknown += 1
+                known.add(code)
+            left, top, right, bottom = shown.edges(*box)
+            if 0 <= left + right <= shown.twice_wide and 0 <= top + bottom <= shown.twice_high:
+                chars.append(Char(_HYPHENS.get(code) or chr(code), left, top, right, bottom))
+            else:
+                hidden += 1
     return chars, unknown, hidden
 
 
+_FIRST_HAN = 0x2E80
 _SPACES = frozenset((9, 10, 13, 32, 0xA0, 0x3000, 0x200B, 0xFEFF))
 # What pdfium says in place of a hyphen at the end of a line.
 _HYPHENS = {2: "-", 0xFFFE: "-"}
@@ -395,6 +419,7 @@ class _View:
         self._crop, self._turn = crop, turn
         wide, high = crop.right - crop.left, crop.top - crop.bottom
         self.width, self.height = (high, wide) if turn % 2 else (wide, high)
+        self.twice_wide, self.twice_high = 2 * self.width, 2 * self.height
 
     def edges(
         self, left: float, top: float, right: float, bottom: float
@@ -420,13 +445,6 @@ def _objects(page: Any) -> Iterator[Any]:
 def _inner(form: Any) -> Iterator[Any]:
     for index in range(c.FPDFFormObj_CountObjects(form)):
         yield c.FPDFFormObj_GetObject(form, index)
-
-
-def _colour(item: Any) -> tuple[int, int, int, int]:
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    if not c.FPDFPageObj_GetFillColor(item, *map(ctypes.byref, (red, green, blue, alpha))):
-        return 0, 0, 0, 255
-    return red.value, green.value, blue.value, alpha.value
 
 
 def _product(one: Matrix, other: Matrix) -> Matrix:
