@@ -160,6 +160,8 @@ def _levels(lines: list[Line], apart: float) -> Iterator[list[Line]]:
 
 
 def _middle(lines: list[Line]) -> float:
+    if lines[0].at == lines[-1].at:
+        return lines[0].at
     weight = sum(line.end - line.start for line in lines)
     if not weight:
         return lines[0].at
@@ -247,6 +249,11 @@ def _fields(above: list[list[bool]], beside: list[list[bool]]) -> Iterator[Field
     seen: set[tuple[int, int]] = set()
     for start in product(range(height), range(width)):
         if start in seen:
+            continue
+        row, column = start
+        level = above[row][column] and above[row + 1][column]
+        if level and beside[column][row] and beside[column + 1][row]:
+            yield Field(row, column)
             continue
         region, closed, todo = {start}, True, [start]
         while todo:

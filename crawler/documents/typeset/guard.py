@@ -31,7 +31,7 @@ _MOST_STREAMS = 3000
 _LARGEST_PLAIN = 32 << 20
 _LONGEST_HEAD = 4096  # bytes between `obj` and `stream`
 _START_UP = 3.0  # seconds that a process may take to begin
-_STREAM = re.compile(rb"\bstream\r?\n")
+_STREAM = re.compile(rb"stream\r?\n")
 _FILTERS = re.compile(rb"/(?:LZW|ASCII85|ASCIIHex|RunLength|A85|AHx|Fl|RL)(?:Decode)?\b")
 _IMAGE = re.compile(rb"/Subtype\s*/Image\b")
 _FORM = re.compile(rb"/Subtype\s*/Form\b")
@@ -59,6 +59,8 @@ def is_plain(body: bytes) -> bool:
     left, streams, calls, forms = _MOST_UNPACKED, 0, False, False
     view = memoryview(body)
     for found in _STREAM.finditer(body):
+        if body[found.start() - 3 : found.start()] == b"end":
+            continue
         streams += 1
         start = found.end()
         begin = body.rfind(b"obj", max(start - _LONGEST_HEAD, 0), start)

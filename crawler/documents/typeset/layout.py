@@ -262,22 +262,23 @@ def _line_text(line: list[Char]) -> str:
     """
     if len(line) == 1:
         return line[0].text
-    tall = max(char.bottom - char.top for char in line)
+    heights = [bottom - top for _, _, top, _, bottom in line]
+    tall = max(heights)
+    has_small = min(heights) < _SMALL * tall
+    digit_gap, word_gap = _DIGIT_GAP * tall, _WORD_GAP * tall
     parts: list[str] = []
     raised = False
-    before: Char | None = None
+    before, end = "", line[0].left
     for char in line:
-        if before is not None:
-            gap = (char.left - before.right) / tall
-            both = before.text.isascii() and char.text.isascii()
-            if gap > (_DIGIT_GAP if both else _WORD_GAP):
-                parts.append(" ")
-            is_note = _is_raised(char, line, tall)
-            if is_note != raised:
-                parts.append("[" if is_note else "]")
-                raised = is_note
-        parts.append(char.text)
-        before = char
+        text, left, _, right, _ = char
+        gap = left - end
+        if gap > digit_gap and (gap > word_gap or (before.isascii() and text.isascii())):
+            parts.append(" ")
+        if has_small and _is_raised(char, line, tall) != raised:
+            raised = not raised
+            parts.append("[" if raised else "]")
+        parts.append(text)
+        before, end = text, right
     if raised:
         parts.append("]")
     return "".join(parts)

@@ -10,7 +10,6 @@ import ctypes
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 from threading import Lock
@@ -139,8 +138,8 @@ class _Text(NamedTuple):
     order: int
     item: Any
     outer: Matrix
-    seen: bool
-    white: bool
+    seen: bool = True
+    white: bool = False
 
 
 @dataclass(slots=True)
@@ -148,6 +147,8 @@ class _Found:
     """What a walk over the objects of a page gathers, in the page's own coordinates."""
 
     texts: list[_Text] = field(default_factory=list)
+    # Texts without a peculiarity, many at once: order of the first, places behind it, objects.
+    plain: list[tuple[int, list[int], list[Any], Matrix]] = field(default_factory=list)
     turns: Counter[int] = field(default_factory=Counter)
     odd: bool = False  # some text is unseen, white or slanted
     lies: list[Box] = field(default_factory=list)  # strokes and thin rectangles
@@ -184,7 +185,8 @@ class _Reader:
             else c.FPDFPage_GetRotation(self._page) % 4
         )
         shown = _View(crop, turn)
-        chars, unknown, unseen = self._chars(shown) if found.texts else ([], 0, 0)
+        has_text = found.texts or found.plain
+        chars, unknown, unseen = self._chars(shown) if has_text else ([], 0, 0)
         kind = self._kind(chars, crop, unseen)
         across, down = self._lines(shown)
         return Page(
@@ -193,37 +195,72 @@ class _Reader:
 
     # --- objects --------------------------------------------------------------------------------
 
-    def _walk(self, objects: Iterator[Any], outer: Matrix, depth: int) -> None:
+    def _walk(self, objects: list[Any], outer: Matrix, depth: int) -> None:
         found = self._found
-        for item in objects:
-            found.count += 1
-            if found.count > MAX_OBJECTS:
-                raise Unreadable("bomb", kind="pdf", limit=f"{MAX_OBJECTS} objects on a page")
-            kind = c.FPDFPageObj_GetType(item)
-            if kind == c.FPDF_PAGEOBJ_TEXT:
-                self._text(item, outer)
-            elif kind == c.FPDF_PAGEOBJ_PATH:
+        if found.count + len(objects) > MAX_OBJECTS:
+            raise Unreadable("bomb", kind="pdf", limit=f"{MAX_OBJECTS} objects on a page")
+        kinds = list(map(c.FPDFPageObj_GetType, objects))
+        first = found.count
+        found.count += len(objects)
+        self._texts(objects, kinds, outer, first)
+        for at, (item, kind) in enumerate(zip(objects, kinds, strict=True), first):
+            if kind == c.FPDF_PAGEOBJ_PATH:
                 self._path(item, outer)
             elif kind == c.FPDF_PAGEOBJ_IMAGE:
-                found.images.append((found.count, self._bounds(item, outer)))
+                found.images.append((at, self._bounds(item, outer)))
             elif kind == c.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
-                self._walk(_inner(item), _product(self._matrix_of(item), outer), depth + 1)
+                inner = _product(self._matrix_of(item), outer)
+                count = c.FPDFFormObj_CountObjects(item)
+                self._walk(
+                    list(map(c.FPDFFormObj_GetObject, repeat(item), range(count))), inner, depth + 1
+                )
 
-    def _text(self, item: Any, outer: Matrix) -> None:
+    def _texts(self, objects: list[Any], kinds: list[int], outer: Matrix, first: int) -> None:
+        """Where the text objects stand and how they are turned, in a few calls each."""
         found = self._found
-        a, b, *_ = _product(self._matrix_of(item), outer)
-        turn, slanted = 0, False
-        if b or a < 0:
-            angle = math.atan2(b, a) / (math.pi / 2)
-            turn = round(angle)
-            slanted = abs(angle - turn) > _SLANT
+        places = [at for at, kind in enumerate(kinds) if kind == c.FPDF_PAGEOBJ_TEXT]
+        for start in range(0, len(places), _CHUNK):
+            chunk = places[start : start + _CHUNK]
+            items = [objects[at] for at in chunk]
+            modes = list(map(c.FPDFTextObj_GetTextRenderMode, items))
+            list(map(c.FPDFPageObj_GetMatrix, items, _MATRIX_REFS))
+            coloured = list(map(c.FPDFPageObj_GetFillColor, items, *_SHADE_REFS))
+            numbers = iter(_numbers(_MATRICES, 6 * len(items), "f"))
+            turned = list(zip(*[numbers] * 6, strict=True))
+            if outer is not _PLAIN:
+                turned = [_product(matrix, outer) for matrix in turned]
+            shades = [_numbers(shade, len(items), "I") for shade in _SHADES]
+            plain = (
+                all(coloured)
+                and _INVISIBLE_MODES.isdisjoint(modes)
+                and max(shades[0]) < _WHITE
+                and min(shades[3]) > 0
+                and all([not matrix[1] and matrix[0] > 0 for matrix in turned])
+            )
+            if plain:
+                found.turns[0] += len(items)
+                found.plain.append((first, chunk, items, outer))
+            else:
+                colours = zip(coloured, *shades, strict=True)
+                for at, item, matrix, mode, colour in zip(
+                    chunk, items, turned, modes, colours, strict=True
+                ):
+                    self._text(_Text(first + at, item, outer), matrix, mode, colour)
+
+    def _text(
+        self, text: _Text, matrix: Matrix, mode: int, colour: tuple[int, int, int, int, int]
+    ) -> None:
+        found = self._found
+        angle = math.atan2(matrix[1], matrix[0]) / (math.pi / 2)
+        turn = round(angle)
+        slanted = abs(angle - turn) > _SLANT
         if not slanted:
             found.turns[turn % 4] += 1
-        red, green, blue, alpha = self._colour(item)
-        white = red >= _WHITE and green >= _WHITE and blue >= _WHITE
-        seen = not (slanted or alpha == 0 or _mode_of(item) in _INVISIBLE_MODES)
+        known, *shade, alpha = colour
+        white = bool(known) and min(shade) >= _WHITE
+        seen = not (slanted or (known and not alpha) or mode in _INVISIBLE_MODES)
         found.odd = found.odd or white or not seen
-        found.texts.append(_Text(found.count, item, outer, seen, white))
+        found.texts.append(text._replace(seen=seen, white=white))
 
     def _path(self, item: Any, outer: Matrix) -> None:
         found = self._found
@@ -335,7 +372,12 @@ class _Reader:
         before an image over it, white on white.
         """
         unseen = set()
-        for text in self._found.texts:
+        plain = [
+            _Text(first + at, item, outer)
+            for first, places, items, outer in self._found.plain
+            for at, item in zip(places, items, strict=True)
+        ]
+        for text in (*self._found.texts, *plain):
             box = self._bounds(text.item, text.outer)
             covered = any(
                 text.order < at and _within(box, image) for at, image in self._found.images
@@ -362,54 +404,93 @@ class _Reader:
         return "scan" if covered >= _LARGE_IMAGE or drawn or chars else "empty"
 
 
-_mode_of = c.FPDFTextObj_GetTextRenderMode
 _CHUNK: Final = 2048
 _RECTS = (c.FS_RECTF * _CHUNK)()
 _RECT_REFS = [ctypes.byref(rect) for rect in _RECTS]
+_MATRICES = (c.FS_MATRIX * _CHUNK)()
+_MATRIX_REFS = [ctypes.byref(matrix) for matrix in _MATRICES]
+_SHADES = [(ctypes.c_uint * _CHUNK)() for _ in range(4)]
+_SHADE_REFS = [
+    [(ctypes.c_uint * 1).from_buffer(shade, 4 * at) for at in range(_CHUNK)] for shade in _SHADES
+]
+
+
+def _numbers(array: Any, count: int, kind: Literal["f", "I"]) -> list[Any]:
+    """The first numbers of an array, all at once."""
+    return memoryview(array).cast("B")[: 4 * count].cast(kind).tolist()
 
 
 def _characters(
     text_page: Any, shown: _View, unseen: frozenset[int]
 ) -> tuple[list[Char], int, int]:
     chars: list[Char] = []
-    known: set[int] = set()
+    known: set[str] = set()
     unknown = hidden = 0
-    count = c.FPDFText_CountChars(text_page)
-    for first in range(0, count, _CHUNK):
-        places = range(first, min(first + _CHUNK, count))
-        codes = list(map(c.FPDFText_GetUnicode, repeat(text_page), places))
-        boxes = map(c.FPDFText_GetLooseCharBox, repeat(text_page), places, _RECT_REFS)
-        has_box = list(boxes)
-        edges = iter(memoryview(_RECTS).cast("B").cast("f").tolist())
-        for index, code, boxed, box in zip(
-            places, codes, has_box, zip(edges, edges, edges, edges, strict=True), strict=False
-        ):
-            if code in _SPACES or not boxed:
-                continue
-            if unseen:
-                owner = c.FPDFText_GetTextObject(text_page, index)
-                if owner and ctypes.addressof(owner.contents) in unseen:
-                    hidden += 1
-                    continue
-            # A number always, any other character once: where a font names none of its glyphs,
-            # pdfium gives their numbers, and those may look like anything.
-            if code < _FIRST_HAN or code not in known:
-                if c.FPDFText_HasUnicodeMapError(text_page, index) == 1 or code == 0:
-                    code = 0xFFFD
-                    unknown += 1
-                known.add(code)
-            left, top, right, bottom = shown.edges(*box)
-            if 0 <= left + right <= shown.twice_wide and 0 <= top + bottom <= shown.twice_high:
-                chars.append(Char(_HYPHENS.get(code) or chr(code), left, top, right, bottom))
-            else:
-                hidden += 1
+    text = _text_of(text_page)
+    visible = [at for at, letter in enumerate(text) if letter not in _SPACES]
+    if unseen:
+        owners = map(c.FPDFText_GetTextObject, repeat(text_page), visible)
+        seen = [
+            at
+            for at, owner in zip(visible, owners, strict=True)
+            if not owner or ctypes.addressof(owner.contents) not in unseen
+        ]
+        hidden, visible = len(visible) - len(seen), seen
+    letters = [text[at] for at in visible]
+    unknown = _unnamed(text_page, visible, letters)
+    for first in range(0, len(visible), _CHUNK):
+        places = visible[first : first + _CHUNK]
+        list(map(c.FPDFText_GetLooseCharBox, repeat(text_page), places, _RECT_REFS))
+        boxes = shown.all_edges(_numbers(_RECTS, 4 * len(places), "f"))
+        named = zip(letters[first : first + _CHUNK], *boxes, strict=True)
+        chars += map(tuple.__new__, repeat(Char), named)
+    if any(map(shown.is_cut, chars)):
+        kept = [char for char in chars if not shown.is_cut(char)]
+        hidden, chars = hidden + len(chars) - len(kept), kept
     return chars, unknown, hidden
 
 
-_FIRST_HAN = 0x2E80
-_SPACES = frozenset((9, 10, 13, 32, 0xA0, 0x3000, 0x200B, 0xFEFF))
-# What pdfium says in place of a hyphen at the end of a line.
-_HYPHENS = {2: "-", 0xFFFE: "-"}
+def _unnamed(text_page: Any, places: list[int], letters: list[str]) -> int:
+    """Put a sign for letters that their font does not name, and say how many there are.
+
+    A number is always asked about, any other letter once: where a font names none of its glyphs,
+    pdfium gives their numbers, and those may look like anything.
+    """
+    known: set[str] = set()
+    doubtful = [
+        at
+        for at, letter in enumerate(letters)
+        if letter < _FIRST_HAN or not (letter in known or known.add(letter))  # type: ignore[func-returns-value]
+    ]
+    said = map(
+        c.FPDFText_HasUnicodeMapError, repeat(text_page), [places[at] for at in doubtful]
+    )
+    unknown = 0
+    for at, error in zip(doubtful, said, strict=True):
+        letter = letters[at]
+        if error == 1 or letter < " ":
+            hyphen = letter in _HYPHENS and error != 1
+            letters[at] = "-" if hyphen else UNKNOWN
+            unknown += not hyphen
+    return unknown
+
+
+def _text_of(text_page: Any) -> str:
+    """A character for each of the page's, in one call where none is left out or takes two."""
+    count = c.FPDFText_CountChars(text_page)
+    if count <= 0:
+        return ""
+    buffer = (ctypes.c_ushort * (count + 1))()
+    if c.FPDFText_GetText(text_page, 0, count, buffer) == count + 1:
+        text = bytes(buffer)[:-2].decode("utf-16-le", "surrogatepass")
+        if len(text) == count:
+            return text
+    return "".join(map(chr, map(c.FPDFText_GetUnicode, repeat(text_page), range(count))))
+
+
+_FIRST_HAN = "\u2e80"
+_SPACES = frozenset("\t\n\r \xa0\u3000\u200b\ufeff")
+_HYPHENS = frozenset("\x02")  # what pdfium says in place of a hyphen at the end of a line
 
 
 class _View:
@@ -419,32 +500,41 @@ class _View:
         self._crop, self._turn = crop, turn
         wide, high = crop.right - crop.left, crop.top - crop.bottom
         self.width, self.height = (high, wide) if turn % 2 else (wide, high)
-        self.twice_wide, self.twice_high = 2 * self.width, 2 * self.height
+        self._twice_wide, self._twice_high = 2 * self.width, 2 * self.height
 
-    def edges(
-        self, left: float, top: float, right: float, bottom: float
-    ) -> tuple[float, float, float, float]:
+    def is_cut(self, char: Char) -> bool:
+        """Does the middle of a letter stand off the page?"""
+        _, left, top, right, bottom = char
+        return not (0 <= left + right <= self._twice_wide and 0 <= top + bottom <= self._twice_high)
+
+    def all_edges(self, numbers: list[float]) -> tuple[list[float], ...]:
+        """Left, top, right and bottom of many boxes as displayed; each is four numbers."""
+        left, top, right, bottom = (numbers[at::4] for at in range(4))
         crop = self._crop
         if self._turn == 0:
-            return left - crop.left, crop.top - top, right - crop.left, crop.top - bottom
-        if self._turn == 1:
-            return bottom - crop.bottom, left - crop.left, top - crop.bottom, right - crop.left
-        if self._turn == 2:
-            return crop.right - right, bottom - crop.bottom, crop.right - left, top - crop.bottom
-        return crop.top - top, crop.right - right, crop.top - bottom, crop.right - left
+            columns = (left, crop.left, 1), (top, crop.top, -1), (right, crop.left, 1)
+            rest = (bottom, crop.top, -1)
+        elif self._turn == 1:
+            columns = (bottom, crop.bottom, 1), (left, crop.left, 1), (top, crop.bottom, 1)
+            rest = (right, crop.left, 1)
+        elif self._turn == 2:
+            columns = (right, crop.right, -1), (bottom, crop.bottom, 1), (left, crop.right, -1)
+            rest = (top, crop.bottom, 1)
+        else:
+            columns = (top, crop.top, -1), (right, crop.right, -1), (bottom, crop.top, -1)
+            rest = (left, crop.right, -1)
+        return tuple(
+            [x - zero for x in values] if sign > 0 else [zero - x for x in values]
+            for values, zero, sign in (*columns, rest)
+        )
 
     def box(self, box: Box) -> Box:
-        return Box(*self.edges(*box))
+        left, top, right, bottom = self.all_edges([*box])
+        return Box(left[0], top[0], right[0], bottom[0])
 
 
-def _objects(page: Any) -> Iterator[Any]:
-    for index in range(c.FPDFPage_CountObjects(page)):
-        yield c.FPDFPage_GetObject(page, index)
-
-
-def _inner(form: Any) -> Iterator[Any]:
-    for index in range(c.FPDFFormObj_CountObjects(form)):
-        yield c.FPDFFormObj_GetObject(form, index)
+def _objects(page: Any) -> list[Any]:
+    return list(map(c.FPDFPage_GetObject, repeat(page), range(c.FPDFPage_CountObjects(page))))
 
 
 def _product(one: Matrix, other: Matrix) -> Matrix:
