@@ -43,9 +43,7 @@ def read(body: bytes) -> Document:
     return Document("pdf", tuple(blocks(pages)), remarks=tuple(_remarks(pages)))
 
 
-def page_images(
-    body: bytes, dpi: int = _DPI
-) -> Iterator[tuple[int, npt.NDArray[np.uint8], int]]:
+def page_images(body: bytes, dpi: int = _DPI) -> Iterator[tuple[int, npt.NDArray[np.uint8], int]]:
     """Each page drawn, one at a time: its number from 1, grey pixels (height x width, uint8), and
     their number an inch.
 

@@ -172,7 +172,8 @@ def _mend_groups(
         below = top.get(span)
         if below is None:
             continue
-        sheet, place = one.begins.get((above.row, above.column), (number, (above.row, above.column)))
+        here = (above.row, above.column)
+        sheet, place = one.begins.get(here, (number, here))
         begun = sheets[sheet].cells[place]
         if not begun.text.strip() or index.row(begun.text):
             continue
@@ -233,9 +234,7 @@ def _is_group(cell: GridCell, index: Index) -> bool:
     return label is not None and label.row is None
 
 
-def _verdict(
-    label: str, rest: str, values: list[tuple[GridCell, GridCell]], index: Index
-) -> str:
+def _verdict(label: str, rest: str, values: list[tuple[GridCell, GridCell]], index: Index) -> str:
     """Are two rows on either side of a cut `one` row, `two`, or is it `doubtful`?"""
     above = any(a.text.strip() for a, _ in values)
     below = any(b.text.strip() for _, b in values)

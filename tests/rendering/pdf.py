@@ -143,14 +143,14 @@ class Press:
     def table(self, block: Block) -> None:
         cells, columns = anchored(block)
         xs = column_edges(cells, columns, self.look)
-        texts = {
-            place: [
+        texts = {}
+        for (row, column), slot in cells.items():
+            wide = xs[column + slot.cols] - xs[column] - 2 * PAD
+            texts[row, column] = [
                 line
                 for part in slot.text.split("\n")
-                for line in wrapped(part, xs[place[1] + slot.cols] - xs[place[1]] - 2 * PAD, self.look.size)
+                for line in wrapped(part, wide, self.look.size)
             ]
-            for place, slot in cells.items()
-        }
         heights = row_heights(block, cells, texts, self.look)
         head = [Strip(row, heights[row]) for row in range(head_rows(block))]
         self.y += 6
@@ -315,7 +315,8 @@ def column_edges(cells: dict[tuple[int, int], Slot], columns: int, look: Style) 
         if slot.cols == 1 and slot.text.isascii():
             need = max(measured(part, look.size) for part in slot.text.split("\n")) + 2 * PAD + 1
             least[column] = max(least[column], need)
-    wishes = [2.0 if any(c == at and len(s.text) > 6 for (_, c), s in cells.items()) else 1.0 for at in range(columns)]
+    long = {column for (_, column), slot in cells.items() if len(slot.text) > 6}
+    wishes = [2.0 if column in long else 1.0 for column in range(columns)]
     spare = max(wide - sum(least), 0.0)
     edges = [look.margin]
     for need, wish in zip(least, wishes, strict=True):

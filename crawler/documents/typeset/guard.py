@@ -12,8 +12,9 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
-from threading import Timer
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Event, Timer
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from crawler.documents.ruling import Line
@@ -30,7 +31,6 @@ _MOST_UNPACKED = 4 << 20
 _MOST_STREAMS = 3000
 _LARGEST_PLAIN = 32 << 20
 _LONGEST_HEAD = 4096  # bytes between `obj` and `stream`
-_START_UP = 3.0  # seconds that a process may take to begin
 _STREAM = re.compile(rb"stream\r?\n")
 _FILTERS = re.compile(rb"/(?:LZW|ASCII85|ASCIIHex|RunLength|A85|AHx|Fl|RL)(?:Decode)?\b")
 _IMAGE = re.compile(rb"/Subtype\s*/Image\b")
@@ -71,7 +71,7 @@ def is_plain(body: bytes) -> bool:
         if b"/FlateDecode" not in head:
             if not _IMAGE.search(head):
                 left -= max(body.find(b"endstream", start) - start, 0)
-                calls = calls or (bool(_FORM.search(head)))
+                calls = calls or bool(_FORM.search(head))
             continue
         if head.count(b"/FlateDecode") > 1:
             return False
@@ -150,7 +150,7 @@ def images_of(body: bytes, dpi: int) -> Iterator[tuple[int, npt.NDArray[np.uint8
             if "rule" in frame:
                 raise Unreadable(frame["rule"], **frame["facts"])
             wide, high = frame["width"], frame["height"]
-            pixels = _in_time(child, lambda size=wide * high: child.stdout.read(size))  # type: ignore[misc, union-attr]
+            pixels = _in_time(child, partial(child.stdout.read, wide * high))
             if len(pixels) < wide * high:
                 break
             yield frame["number"], np.frombuffer(pixels, np.uint8).reshape(high, wide), frame["dpi"]
@@ -171,16 +171,21 @@ def _send(stdin: IO[bytes], body: bytes) -> None:
         return  # it died: its return code says so
 
 
-def _in_time(child: subprocess.Popen[bytes], read: Any) -> bytes:
+def _in_time(child: subprocess.Popen[bytes], read: Callable[[], bytes]) -> bytes:
     """What the child sends, unless it takes too long about it."""
-    late: list[bool] = []
-    timer = Timer(MAX_SECONDS, lambda: (late.append(True), child.kill()))
+    late = Event()
+
+    def stop() -> None:
+        late.set()
+        child.kill()
+
+    timer = Timer(MAX_SECONDS, stop)
     timer.start()
     try:
-        data: bytes = read()
+        data = read()
     finally:
         timer.cancel()
-    if late:
+    if late.is_set():
         raise _too_slow()
     return data
 

@@ -97,9 +97,7 @@ def _sheet(number: int, page: Page) -> _Sheet:
                         here, box = inside[at][cell], tables[at].box(tables[at].cells[cell])
                         break
         here.append(char)
-    filled = [
-        (table, _texts(table, chars)) for table, chars in zip(tables, inside, strict=True)
-    ]
+    filled = [(table, _texts(table, chars)) for table, chars in zip(tables, inside, strict=True)]
     kept = [(table, texts) for table, texts in filled if any(texts)]
     return _Sheet(number, page, kept, list(_rows(outside, number)))
 
@@ -371,4 +369,3 @@ def _paragraph(rows: list[_Row]) -> Block:
         both = one.text[-1:].isascii() and other.text[:1].isascii()
         text += (" " if both else "") + other.text
     return Block("paragraph", text, page=rows[0].page)
-

@@ -11,7 +11,7 @@ import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import pairwise, repeat
 from threading import Lock
 from typing import Any, Final, Literal, NamedTuple
 
@@ -187,11 +187,9 @@ class _Reader:
         shown = _View(crop, turn)
         has_text = found.texts or found.plain
         chars, unknown, unseen = self._chars(shown) if has_text else ([], 0, 0)
-        kind = self._kind(chars, crop, unseen)
+        kind = self._kind(chars, shown, unseen)
         across, down = self._lines(shown)
-        return Page(
-            shown.width, shown.height, chars, across, down, kind, unknown, unseen
-        )
+        return Page(shown.width, shown.height, chars, across, down, kind, unknown, unseen)
 
     # --- objects --------------------------------------------------------------------------------
 
@@ -235,7 +233,7 @@ class _Reader:
                 and _INVISIBLE_MODES.isdisjoint(modes)
                 and max(shades[0]) < _WHITE
                 and min(shades[3]) > 0
-                and all([not matrix[1] and matrix[0] > 0 for matrix in turned])
+                and all(not matrix[1] and matrix[0] > 0 for matrix in turned)
             )
             if plain:
                 found.turns[0] += len(items)
@@ -301,7 +299,7 @@ class _Reader:
             if _is_rectangle(points):
                 self._area(item, box, fill, stroke)
             elif stroke:
-                for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+                for (x0, y0), (x1, y1) in pairwise(points):
                     self._found.lies.append(Box(min(x0, x1), max(y0, y1), max(x0, x1), min(y0, y1)))
 
         for index in range(count):
@@ -324,7 +322,9 @@ class _Reader:
         left, bottom, right, top = (number.value for number in self._floats)
         if outer is _PLAIN:
             return Box(left, top, right, bottom)
-        corners = [_moved(p, outer) for p in ((left, top), (right, top), (left, bottom), (right, bottom))]
+        corners = [
+            _moved(p, outer) for p in ((left, top), (right, top), (left, bottom), (right, bottom))
+        ]
         xs, ys = [x for x, _ in corners], [y for _, y in corners]
         return Box(min(xs), max(ys), max(xs), min(ys))
 
@@ -362,14 +362,19 @@ class _Reader:
         if not text_page:
             return [], 0, 0
         try:
-            unseen = self._unseen() if self._found.odd or self._found.images else frozenset()
+            scans = [
+                (at, image)
+                for at, image in self._found.images
+                if _overlap(image, shown.crop) >= _MOST_OF_PAGE * shown.area
+            ]
+            unseen = self._unseen(scans) if self._found.odd or scans else frozenset()
             return _characters(text_page, shown, unseen)
         finally:
             c.FPDFText_ClosePage(text_page)
 
-    def _unseen(self) -> frozenset[int]:
+    def _unseen(self, scans: list[tuple[int, Box]]) -> frozenset[int]:
         """Addresses of text objects that no reader sees: invisible, slanted (a watermark), drawn
-        before an image over it, white on white.
+        below the scan of a page, white on white. A seal does not hide what it is put on.
         """
         unseen = set()
         plain = [
@@ -379,25 +384,22 @@ class _Reader:
         ]
         for text in (*self._found.texts, *plain):
             box = self._bounds(text.item, text.outer)
-            covered = any(
-                text.order < at and _within(box, image) for at, image in self._found.images
-            )
+            covered = any(text.order < at and _within(box, image) for at, image in scans)
             if not text.seen or covered or (text.white and not self._on_dark(box)):
                 unseen.add(ctypes.addressof(text.item.contents))
         return frozenset(unseen)
 
     def _on_dark(self, box: Box) -> bool:
         behind = [item for item, area in self._found.filled if _within(box, area)]
-        return bool(behind) and min(self._colour(behind[-1])[:3]) < _DARK or any(
-            _within(box, area) for _, area in self._found.images
-        )
+        if behind and min(self._colour(behind[-1])[:3]) < _DARK:
+            return True
+        return any(_within(box, area) for _, area in self._found.images)
 
     def _kind(
-        self, chars: list[Char], crop: Box, unseen: int
+        self, chars: list[Char], shown: _View, unseen: int
     ) -> Literal["text", "scan", "empty"]:
         found = self._found
-        area = max((crop.right - crop.left) * (crop.top - crop.bottom), 1.0)
-        covered = sum(_overlap(box, crop) for _, box in found.images) / area
+        covered = sum(_overlap(box, shown.crop) for _, box in found.images) / shown.area
         if chars and not (covered >= _MOST_OF_PAGE and unseen > len(chars)):
             return "text"
         drawn = found.curves >= _DRAWN_LETTERS
@@ -462,9 +464,7 @@ def _unnamed(text_page: Any, places: list[int], letters: list[str]) -> int:
         for at, letter in enumerate(letters)
         if letter < _FIRST_HAN or not (letter in known or known.add(letter))  # type: ignore[func-returns-value]
     ]
-    said = map(
-        c.FPDFText_HasUnicodeMapError, repeat(text_page), [places[at] for at in doubtful]
-    )
+    said = map(c.FPDFText_HasUnicodeMapError, repeat(text_page), [places[at] for at in doubtful])
     unknown = 0
     for at, error in zip(doubtful, said, strict=True):
         letter = letters[at]
@@ -497,9 +497,10 @@ class _View:
     """From a page's own coordinates to those of the page as displayed, `turn` quarters round."""
 
     def __init__(self, crop: Box, turn: int) -> None:
-        self._crop, self._turn = crop, turn
+        self.crop, self._turn = crop, turn
         wide, high = crop.right - crop.left, crop.top - crop.bottom
         self.width, self.height = (high, wide) if turn % 2 else (wide, high)
+        self.area = max(wide * high, 1.0)
         self._twice_wide, self._twice_high = 2 * self.width, 2 * self.height
 
     def is_cut(self, char: Char) -> bool:
@@ -510,7 +511,7 @@ class _View:
     def all_edges(self, numbers: list[float]) -> tuple[list[float], ...]:
         """Left, top, right and bottom of many boxes as displayed; each is four numbers."""
         left, top, right, bottom = (numbers[at::4] for at in range(4))
-        crop = self._crop
+        crop = self.crop
         if self._turn == 0:
             columns = (left, crop.left, 1), (top, crop.top, -1), (right, crop.left, 1)
             rest = (bottom, crop.top, -1)
@@ -578,7 +579,7 @@ def _is_rectangle(points: list[tuple[float, float]]) -> bool:
     """Four or five points, every side level or upright."""
     if not 4 <= len(points) <= 6:
         return False
-    sides = zip(points, points[1:], strict=False)
+    sides = pairwise(points)
     return all(abs(x0 - x1) < 0.1 or abs(y0 - y1) < 0.1 for (x0, y0), (x1, y1) in sides) and (
         len({round(x) for x, _ in points}) <= 2 or len({round(y) for _, y in points}) <= 2
     )
