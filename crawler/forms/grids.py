@@ -15,6 +15,7 @@ from crawler.forms.definition import Table, common
 from crawler.forms.index import Index, Label
 from crawler.forms.labels import core, measure, name, squeeze
 from crawler.forms.model import State
+from crawler.forms.seams import Part, parts
 
 _SECTION = re.compile(r"第二十条第")
 _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}[、.]")
@@ -28,7 +29,8 @@ _SHORTEST = 6
 @dataclass(frozen=True, slots=True)
 class Heads:
     """The value columns of one table as this grid prints them, left to right. `slots[i]` is the
-    position in the form's table, None for a column the form does not have.
+    position in the form's table, None for a column the form does not have. `grid` is the first part
+    of the printed table: the parts share their columns.
     """
 
     grid: int
@@ -72,8 +74,8 @@ class _State:
 def read_grids(grids: Iterable[Grid], index: Index, claims: Claims) -> None:
     """Claim what the grids hold; whatever nobody claimed becomes a finding."""
     reader = _Reader(index, claims)
-    for grid in grids:
-        reader.read(grid)
+    for part in parts(list(grids), index):
+        reader.read(part)
 
 
 class _Reader:
@@ -81,12 +83,19 @@ class _Reader:
         self._index = index
         self._claims = claims
         self._carried: dict[str, Heads] = {}  # a table cut in two repeats its head or not
+        self._above: list[tuple[GridCell, ...]] = []  # the head that the part above left in force
+        self._table = -1
+        self._state = _State()
         self._across = next((t for t in index.form.tables if t.across), None)
 
-    def read(self, grid: Grid) -> None:
-        self._grid = grid
+    def read(self, part: Part) -> None:
+        grid, above = part.grid, self._state
+        self._above = [self._head_row(r) for r in above.heads] if part.table == self._table else []
+        self._grid, self._table = grid, part.table
         self._tall = [cell for row in grid.rows for cell in row if cell.rowspan > 1]
-        self._state = state = _State()
+        self._state = state = _State(heads=list(range(-len(self._above), 0)))
+        if self._above:
+            state.in_head, state.context = above.in_head, above.context
         for number, row in enumerate(grid.rows):
             self._row(number, row)
         across = self._across
@@ -94,7 +103,7 @@ class _Reader:
             state.used = True
             self._claim_across(across, state.blank)
         if not state.used:
-            if not is_index(grid):
+            if not is_index(grid) and (part.is_last or not state.in_head):
                 first = next((c.text for row in grid.rows for c in row if c.text.strip()), "")
                 self._claims.say("unclaimed_table", text=first[:40])
             return
@@ -104,6 +113,10 @@ class _Reader:
         for line in state.unknown:
             if not line.found:
                 self._claims.say("unclaimed_row", label=_shown(line))
+
+    def _head_row(self, number: int) -> tuple[GridCell, ...]:
+        """A row of the head in force; below 0 one of the part above."""
+        return self._above[number] if number < 0 else self._grid.rows[number]
 
     def _row(self, number: int, row: Sequence[GridCell]) -> None:
         state = self._state
@@ -194,7 +207,7 @@ class _Reader:
     def _names_blocks(self, key: str, number: int) -> bool:
         """Do the heads above name the blocks of this table?"""
         parents = self._index.parents[key]
-        above = (cell for r in self._state.heads if r < number for cell in self._grid.rows[r])
+        above = (cell for r in self._state.heads if r < number for cell in self._head_row(r))
         return any(core(cell.text) in parents for cell in above if cell.text)
 
     def _across_values(self, row: Sequence[GridCell]) -> list[GridCell]:
@@ -267,7 +280,8 @@ class _Reader:
         spots: dict[int, Spot] = {}
         ordinal = self._grid.ordinal
         for slot, cell, certain in pairs:
-            certain = certain and cell.rowspan == 1 and not shifted
+            known = "\ufffd" not in cell.text  # a letter that the source does not name
+            certain = certain and cell.rowspan == 1 and not shifted and known
             if slot is not None:
                 place = (ordinal, cell.row, cell.column)
                 spots[slot] = Spot(cell.text, place, certain)
@@ -284,7 +298,7 @@ class _Reader:
         self, heads: Heads, line: _Line
     ) -> Iterator[tuple[int | None, GridCell, bool]]:
         last = line.values[-1]
-        if heads.grid != self._grid.ordinal or last.column + last.colspan != heads.right:
+        if heads.grid != self._table or last.column + last.colspan != heads.right:
             return
         starts = {start for start, _ in heads.spans}
         if any(c.column not in starts and c.text.strip() for c in line.values):
@@ -312,7 +326,7 @@ class _Reader:
         return known[table]
 
     def _name_heads(self, table: str, rows: list[int]) -> Heads | None:
-        columns = _stacks([self._grid.rows[r] for r in rows])
+        columns = _stacks([self._head_row(r) for r in rows])
         width = len(self._index.slots[table])
         while columns and self._is_corner(table, columns, width):
             columns.pop(0)
@@ -326,7 +340,7 @@ class _Reader:
                 self._claims.say("unclaimed_column", label=column.texts[-1], table=table)
             if slot is not None and column.texts:
                 self._check_unit(table, slot, column.texts[-1])
-        return Heads(self._grid.ordinal, slots, tuple((c.start, c.stop) for c in columns))
+        return Heads(self._table, slots, tuple((c.start, c.stop) for c in columns))
 
     def _check_unit(self, table: str, slot: int, head: str) -> None:
         """Say when the head names another unit than the form; the numbers stay as published."""
