@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pypdfium2
 from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Cm, Pt
 from PIL import Image
@@ -105,6 +106,7 @@ def _dressed(report: Report, number: int) -> bytes:
     for table in document.tables:
         across = len(table.columns) > 12
         for row in table.rows:
+            row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
             for cell in row.cells:
                 for paragraph in cell.paragraphs:
                     paragraph.paragraph_format.space_after = Pt(2)
