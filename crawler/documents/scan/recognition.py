@@ -17,6 +17,8 @@ from crawler.documents.scan.sheet import Bitmap
 HEIGHT = 48
 _THREADS = 2
 _BATCH = 16
+# Detection sees the page reduced to this side.
+_DETECTION_SIDE = 960
 _NARROWEST = 64
 _WIDEST = 2400
 _BLANK = 0
@@ -45,6 +47,8 @@ def _engine() -> RapidOCR:
         "Global.log_level": "error",
         "EngineConfig.onnxruntime.intra_op_num_threads": _THREADS,
         "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        "Det.limit_side_len": _DETECTION_SIDE,
+        "Det.limit_type": "max",
     }
     return RapidOCR(params=bounds)
 
@@ -53,11 +57,22 @@ def recognise(strips: Sequence[Bitmap]) -> list[Said]:
     """Read strips of dark print on white, each HEIGHT pixels high."""
     said: list[Said] = [Said("", 0.0)] * len(strips)
     order = sorted(range(len(strips)), key=lambda number: strips[number].shape[1])
-    for start in range(0, len(order), _BATCH):
-        batch = order[start : start + _BATCH]
+    for batch in _batches(order, [strip.shape[1] for strip in strips]):
         for number, one in zip(batch, _read([strips[n] for n in batch]), strict=True):
             said[number] = one
     return said
+
+
+def _batches(order: Sequence[int], widths: Sequence[int]) -> Iterator[list[int]]:
+    """Strips of like width: all of a batch cost as much as its widest."""
+    batch: list[int] = []
+    for number in order:
+        if batch and (len(batch) == _BATCH or widths[number] > 1.25 * max(widths[batch[0]], _NARROWEST)):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
 
 
 def _read(strips: Sequence[Bitmap]) -> Iterator[Said]:
