@@ -14,7 +14,7 @@ from crawler.documents.scan.sheet import Bitmap, Sheet
 
 # In inches.
 _TRIM = 0.045
-_MARK = 0.033
+_MARK = 0.027
 _POINT = 0.012
 _LETTER = 0.13  # the height of a letter of 9 points
 # A smudge this dark (of 255) is too much for paper and too little for print.

@@ -23,6 +23,7 @@ from crawler.documents.scan.sheet import Bitmap, Sheet, prepare
 _FIRST = (0.70, 0.0)
 _AGAIN = ((0.60, 0.6), (0.80, 0.9))
 _HAN = re.compile("[\u4e00-\u9fff]")
+_AFTER_COMMA = re.compile(r"\s*,\s*(?=\d{3})")
 _ORDINAL = re.compile(r"\d{1,2}[.、,，]?\s*[\u4e00-\u9fff]")
 
 
@@ -90,7 +91,8 @@ def judged(cell: Content, readings: list[Said], dpi: float) -> Read:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip()
+    """In half width; a full-width comma leaves a gap behind it, two numbers a gap between."""
+    return _AFTER_COMMA.sub(",", unicodedata.normalize("NFKC", text).strip())
 
 
 def _sign(lines: tuple[tuple[Mark, ...], ...], dpi: float) -> str:
