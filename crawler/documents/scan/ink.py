@@ -144,3 +144,16 @@ def _scaled(found: Content, line: tuple[Mark, ...], fill: float, blur: float) ->
     )
     drawn = cv2.warpAffine(source, move, (width, HEIGHT), flags=cv2.INTER_CUBIC)
     return np.asarray(255 - drawn, dtype=np.uint8)
+
+
+def slant(found: Content) -> float:
+    """How ink leans: -1 for a slash, 0 for upright or even, from the correlation of its places.
+    Only a single mark leans; of several 0.
+    """
+    if len(found.lines) != 1 or len(found.lines[0]) != 1:
+        return 0.0
+    left, top, right, bottom, _ = found.lines[0][0]
+    ys, xs = np.nonzero(found.darkness[top:bottom, left:right] > _PALE * 1.6)
+    if len(set(ys)) < 3 or len(set(xs)) < 3:
+        return 0.0
+    return float(np.corrcoef(xs, ys)[0, 1])

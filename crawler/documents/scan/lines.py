@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from crawler.documents.ruling import Lattice, Line, lattices
-from crawler.documents.scan.sheet import LINE, Bitmap, Sheet
+from crawler.documents.scan.sheet import LINE, Bitmap, Sheet, evened_along
 
 _POINTS = 72
 # All in inches: how far a line may miss another and still meet it, how thick it may be, how long a
@@ -19,27 +19,31 @@ _THICKEST = 0.06
 _BREAK = 0.03
 _NARROWEST = 1.5
 _LOWEST = 0.17
-# The share of a line that must be dark.
-_UNBROKEN = 0.93
-_TO_THE_END = 0.75
-# Beside a line as short as a row is high, between these distances, no more is dark than this.
+# Of the darkness of the page's long lines: a line is nowhere paler, but for this percentage of it.
+_PALEST = 0.35
+_BREAKS = 8
+# Beside a line as short as a row is high, between these distances, no more than this is inked.
 _SHORT = 0.6
 _NEAR, _FAR = 0.02, 0.04
-_PAPER = 0.12
+_INKED = 0.12
 
 
 def tables(sheet: Sheet) -> list[Lattice]:
     """The ruled tables of a page, topmost first; edges in pixels of the sheet."""
-    dark = sheet.darkness > 255 * LINE
-    level, upright = _segments(sheet.across, sheet.dpi), _segments(sheet.down.T, sheet.dpi)
+    dpi = sheet.dpi
+    level, upright = _segments(sheet.across, dpi), _segments(sheet.down.T, dpi)
+    across = _Ruling(evened_along(sheet.darkness), level, dpi)
+    down = _Ruling(evened_along(sheet.darkness.T), upright, dpi)
     while True:
-        kept_level = _held(level, upright, dark, sheet.dpi)
-        kept_upright = _held(upright, kept_level, dark.T, sheet.dpi)
+        kept_level = across.held(level, upright)
+        kept_upright = down.held(upright, kept_level)
         if (kept_level, kept_upright) == (level, upright):
             break
         level, upright = kept_level, kept_upright
-    found = lattices(level, upright, sheet.dpi / _POINTS)
-    return [lattice for lattice in found if _is_table(lattice, sheet.dpi)]
+    level = across.completed(level, upright)
+    upright = down.completed(upright, level)
+    found = lattices(level, upright, dpi / _POINTS)
+    return [lattice for lattice in found if _is_table(lattice, dpi)]
 
 
 def _is_table(lattice: Lattice, dpi: float) -> bool:
@@ -53,8 +57,8 @@ def _segments(mask: Bitmap, dpi: float) -> list[Line]:
     count, _, stats, centres = cv2.connectedComponentsWithStats(mask)
     found: list[Line] = []
     for number in range(1, count):
-        left, _, width, height = (float(v) for v in stats[number][:4])
-        if height <= _THICKEST * dpi:
+        left, _, width, height, area = (float(v) for v in stats[number])
+        if area / width <= _THICKEST * dpi and height <= 2 * _THICKEST * dpi:
             found.append(Line(float(centres[number][1]), left, left + width))
     return _joined(found, _BREAK * dpi)
 
@@ -73,45 +77,68 @@ def _joined(pieces: list[Line], gap: float) -> list[Line]:
     return whole
 
 
-def _held(
-    lines: list[Line], others: Iterable[Line], dark: npt.NDArray[np.bool_], dpi: float
-) -> list[Line]:
-    """The lines that run from one of the others to another, cut off there: no strokes of letters,
-    which stop short, and no underlines.
-    """
-    held: list[Line] = []
-    reach = _REACH * dpi
-    for line in lines:
-        met = [other.at for other in others if _meet(line, other, reach)]
-        if met and max(met) - min(met) > 2 * reach:
-            cut = Line(line.at, min(met), max(met))
-            if _is_drawn(cut, dark) and (
-                cut.end - cut.start > _SHORT * dpi or _stands_free(cut, dark, dpi)
-            ):
-                held.append(cut)
-    return held
+class _Ruling:
+    """Judges level lines by the darkness under them; for upright ones the page lies on its side."""
 
+    def __init__(self, darkness: Bitmap, lines: list[Line], dpi: float) -> None:
+        self._darkness = darkness
+        self._dpi = dpi
+        self._reach = _REACH * dpi
+        long = [line for line in lines if line.end - line.start > _NARROWEST * dpi]
+        self._usual = float(np.median([np.median(self._under(line)) for line in long or lines]))
 
-def _meet(one: Line, other: Line, reach: float) -> bool:
-    return (
-        one.start - reach <= other.at <= one.end + reach
-        and other.start - reach <= one.at <= other.end + reach
-    )
+    def held(self, lines: list[Line], others: list[Line]) -> list[Line]:
+        """The lines that run from one of the others to another, cut off there: no strokes of
+        letters, which stop short, and no underlines.
+        """
+        held: list[Line] = []
+        for line in lines:
+            met = [other.at for other in others if self._meet(line, other)]
+            if met and max(met) - min(met) > 2 * self._reach:
+                cut = Line(line.at, min(met), max(met))
+                short = cut.end - cut.start <= _SHORT * self._dpi
+                if self._is_drawn(cut) and not (short and self._is_crossed(cut)):
+                    held.append(cut)
+        return held
 
+    def completed(self, lines: list[Line], others: list[Line]) -> list[Line]:
+        """With pale pieces that stand in line with another line, between two that cross it."""
+        more = list(lines)
+        for at in {line.at for line in lines}:
+            crossing = sorted(
+                other.at for other in others if other.start - self._reach <= at
+                and at <= other.end + self._reach
+            )
+            for start, end in pairwise(crossing):
+                piece = Line(at, start, end)
+                long = end - start > 2 * self._reach
+                if long and self._is_drawn(piece) and not self._is_crossed(piece):
+                    more.append(piece)
+        return more
 
-def _is_drawn(line: Line, dark: npt.NDArray[np.bool_]) -> bool:
-    """Is a level line dark from end to end? A stroke between two lines is not at its ends."""
-    at = round(line.at)
-    band = dark[max(0, at - 2) : at + 3, round(line.start) : round(line.end) + 1]
-    drawn = band.any(axis=0)
-    end = max(5, drawn.size // 6)
-    ends = (drawn[:end], drawn[-end:])
-    return bool(drawn.mean() >= _UNBROKEN and min(e.mean() for e in ends) >= _TO_THE_END)
+    def _meet(self, one: Line, other: Line) -> bool:
+        reach = self._reach
+        return (
+            one.start - reach <= other.at <= one.end + reach
+            and other.start - reach <= one.at <= other.end + reach
+        )
 
+    def _under(self, line: Line) -> npt.NDArray[np.uint8]:
+        at = round(line.at)
+        band = self._darkness[max(0, at - 1) : at + 2, round(line.start) : round(line.end) + 1]
+        return np.asarray(band.max(axis=0), dtype=np.uint8)
 
-def _stands_free(line: Line, dark: npt.NDArray[np.bool_], dpi: float) -> bool:
-    """Is there paper on both sides of a short level line? Letters have strokes across."""
-    at, near, far = round(line.at), round(_NEAR * dpi), round(_FAR * dpi)
-    inside = slice(round(line.start) + near, round(line.end) - near + 1)
-    sides = (dark[max(0, at - far) : at - near + 1, inside], dark[at + near : at + far + 1, inside])
-    return all(not side.size or float(side.mean()) < _PAPER for side in sides)
+    def _is_drawn(self, line: Line) -> bool:
+        """Is it dark from end to end? A stroke between two lines is not, at its ends."""
+        breaks = _BREAKS if line.end - line.start > _SHORT * self._dpi else _BREAKS / 2
+        return float(np.percentile(self._under(line), breaks)) >= _PALEST * self._usual
+
+    def _is_crossed(self, line: Line) -> bool:
+        """Is there ink beside a short line? Letters have strokes across, a line has paper."""
+        at, near, far = round(line.at), round(_NEAR * self._dpi), round(_FAR * self._dpi)
+        along = slice(round(line.start) + near, round(line.end) - near + 1)
+        sides = (
+            self._darkness[max(0, at - far) : at - near + 1, along],
+            self._darkness[at + near : at + far + 1, along],
+        )
+        return any(side.size and float((side > 255 * LINE).mean()) > _INKED for side in sides)

@@ -20,7 +20,7 @@ _A4_INCHES = 8.27
 _STEEPEST = 4.0
 # Of the darkest ink: what is darker than this is ink, what is paler than FAINT is paper.
 _INK = 0.40
-LINE = 0.30
+LINE = 0.24
 # The shortest ruling lines, in inches: the width and the height of a cell.
 _SHORTEST_LEVEL = 0.25
 _SHORTEST_UPRIGHT = 0.16
@@ -129,8 +129,16 @@ def _fine_skew(darkness: Bitmap, dpi: float) -> float:
 
 def _lines(darkness: Bitmap, dpi: float) -> tuple[Bitmap, Bitmap]:
     """Masks of what runs level or upright for longer than any stroke of a letter."""
-    dark = _bitmap(darkness > 255 * LINE)
-    return _runs(dark, round(dpi * _SHORTEST_LEVEL)), _runs(dark.T, round(dpi * _SHORTEST_UPRIGHT)).T
+    level, upright = evened_along(darkness), evened_along(darkness.T)
+    return (
+        _runs(_bitmap(level > 255 * LINE), round(dpi * _SHORTEST_LEVEL)),
+        _runs(_bitmap(upright > 255 * LINE), round(dpi * _SHORTEST_UPRIGHT)).T,
+    )
+
+
+def evened_along(darkness: Bitmap) -> Bitmap:
+    """The grain evened out along level lines."""
+    return _bitmap(cv2.blur(np.ascontiguousarray(darkness), (5, 1)))
 
 
 def _runs(dark: Bitmap, length: int) -> Bitmap:
