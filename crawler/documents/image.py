@@ -66,3 +66,19 @@ def read_pages(pages: Iterable[tuple[int, Bitmap, int]]) -> Document:
         grids += sum(block.grid is not None for block in found)
         blocks += found
     return Document(KIND, tuple(blocks), engine=engine_name())
+
+
+def _frames(body: bytes) -> Iterator[tuple[int, Bitmap, int]]:
+    """The frames of an image as grey pages."""
+    try:
+        with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
+            for number, frame in enumerate(ImageSequence.Iterator(image), 1):
+                if number > _MOST_FRAMES:
+                    raise Unreadable("bomb", kind=KIND, limit=f"{_MOST_FRAMES} pages")
+                yield number, _grey(frame), _resolution(frame)
+    except Image.DecompressionBombError as error:
+        raise Unreadable("bomb", kind=KIND, limit=f"{_MOST_PIXELS} pixels") from error
+    except UnidentifiedImageError as error:
+        raise Unreadable("damaged", kind=KIND, why="no image in it") from error
+    except _TORN as error:
+        raise Unreadable("damaged", kind=KIND, why=str(error) or type(error).__name__) from error

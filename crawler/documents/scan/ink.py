@@ -19,6 +19,8 @@ _POINT = 0.012
 _LETTER = 0.13  # the height of a letter of 9 points
 # A smudge this dark (of 255) is too much for paper and too little for print.
 _PALE = 60
+# From here on (of 255) it is print.
+_DARK = 70
 
 
 class Mark(NamedTuple):
@@ -51,7 +53,7 @@ def content(sheet: Sheet, box: Box) -> Content:
     if not darkness.size:
         return Content(darkness, (), True, True)
     smooth = cv2.GaussianBlur(darkness, (0, 0), 0.7 * sheet.dpi / 150)
-    count, _, stats, _ = cv2.connectedComponentsWithStats((smooth > _PALE * 1.6).astype(np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats((smooth > _DARK).astype(np.uint8))
     height, width = darkness.shape
     marks: list[Mark] = []
     whole = True
@@ -153,7 +155,7 @@ def slant(found: Content) -> float:
     if len(found.lines) != 1 or len(found.lines[0]) != 1:
         return 0.0
     left, top, right, bottom, _ = found.lines[0][0]
-    ys, xs = np.nonzero(found.darkness[top:bottom, left:right] > _PALE * 1.6)
+    ys, xs = np.nonzero(found.darkness[top:bottom, left:right] > _DARK)
     if len(set(ys)) < 3 or len(set(xs)) < 3:
         return 0.0
     return float(np.corrcoef(xs, ys)[0, 1])

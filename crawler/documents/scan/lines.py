@@ -21,7 +21,7 @@ _NARROWEST = 1.5
 _LOWEST = 0.17
 # Of the darkness of the page's long lines: a line is nowhere paler, but for this percentage of it.
 _PALEST = 0.35
-_BREAKS = 8
+_BREAKS = 4
 # Beside a line as short as a row is high, between these distances, no more than this is inked.
 _SHORT = 0.6
 _NEAR, _FAR = 0.02, 0.04
@@ -93,13 +93,25 @@ class _Ruling:
         """
         held: list[Line] = []
         for line in lines:
-            met = [other.at for other in others if self._meet(line, other)]
-            if met and max(met) - min(met) > 2 * self._reach:
-                cut = Line(line.at, min(met), max(met))
-                short = cut.end - cut.start <= _SHORT * self._dpi
-                if self._is_drawn(cut) and not (short and self._is_crossed(cut)):
-                    held.append(cut)
+            met = sorted({other.at for other in others if self._meet(line, other)})
+            for drawn in self._drawn(line.at, met):
+                short = drawn.end - drawn.start <= _SHORT * self._dpi
+                if not short or not self._is_crossed(drawn):
+                    held.append(drawn)
         return held
+
+    def _drawn(self, at: float, met: list[float]) -> list[Line]:
+        """The parts of a line, between others that it meets, that are drawn from end to end."""
+        if len(met) > 1 and self._is_drawn(whole := Line(at, met[0], met[-1])):
+            return [whole]
+        drawn: list[Line] = []
+        for start, end in pairwise(met):
+            piece = Line(at, start, end)
+            if end - start > 2 * self._reach and self._is_drawn(piece):
+                if drawn and drawn[-1].end >= start - 2 * self._reach:
+                    piece = Line(at, drawn.pop().start, end)
+                drawn.append(piece)
+        return drawn
 
     def completed(self, lines: list[Line], others: list[Line]) -> list[Line]:
         """With pale pieces that stand in line with another line, between two that cross it."""
@@ -130,8 +142,7 @@ class _Ruling:
 
     def _is_drawn(self, line: Line) -> bool:
         """Is it dark from end to end? A stroke between two lines is not, at its ends."""
-        breaks = _BREAKS if line.end - line.start > _SHORT * self._dpi else _BREAKS / 2
-        return float(np.percentile(self._under(line), breaks)) >= _PALEST * self._usual
+        return float(np.percentile(self._under(line), _BREAKS)) >= _PALEST * self._usual
 
     def _is_crossed(self, line: Line) -> bool:
         """Is there ink beside a short line? Letters have strokes across, a line has paper."""
