@@ -142,6 +142,7 @@ class Common:
     old_headings: tuple[str, ...]
     traditional: str
     simplified: str
+    least_confidence: float
 
 
 @cache

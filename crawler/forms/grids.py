@@ -16,6 +16,7 @@ from crawler.forms.index import Index, Label
 from crawler.forms.labels import core, measure, name, squeeze
 from crawler.forms.model import State
 from crawler.forms.seams import Part, parts
+from crawler.forms.spelling import spelt
 
 _SECTION = re.compile(r"第二十条第")
 _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}[、.]")
@@ -74,7 +75,7 @@ class _State:
 def read_grids(grids: Iterable[Grid], index: Index, claims: Claims) -> None:
     """Claim what the grids hold; whatever nobody claimed becomes a finding."""
     reader = _Reader(index, claims)
-    for part in parts(list(grids), index):
+    for part in parts([spelt(grid, index, claims) for grid in grids], index):
         reader.read(part)
 
 
@@ -284,7 +285,7 @@ class _Reader:
             certain = certain and cell.rowspan == 1 and not shifted and known
             if slot is not None:
                 place = (ordinal, cell.row, cell.column)
-                spots[slot] = Spot(cell.text, place, certain)
+                spots[slot] = Spot(cell.text, place, certain, cell.confidence)
             elif cell.text.strip():
                 self._claims.say("unclaimed_cell", text=cell.text, label=_shown(line))
         return spots

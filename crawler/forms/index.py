@@ -101,6 +101,10 @@ class Index:
         named = name(text)
         return self._heads.get(named.core) or self._heads.get(named.head)
 
+    def words(self) -> frozenset[str]:
+        """The words of every label, folded."""
+        return frozenset({*self._rows, *self._groups, *self._heads})
+
     def is_label(self, text: str) -> bool:
         return self.row(text) is not None or self.head(text) is not None
 
