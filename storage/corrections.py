@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from storage.errors import CorrectionRefused
 from storage.schema import (
     aliases,
+    assessments,
     corrections,
     current_readings,
     observations,
@@ -25,6 +26,9 @@ from storage.schema import (
     reports,
     versions,
 )
+
+# What a corrected identity changes of what was sealed.
+IDENTITY_TABLES = ("corrections", "reports", "aliases", "versions", "assessments")
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,8})?")
 
@@ -292,3 +296,26 @@ def _move(conn: sa.Connection, report_id: int, target: int, url: str | None) -> 
         raise CorrectionRefused("the other report has the same content, or address, already")
     conn.execute(versions.update().where(v.id.in_(seen)).values(report_id=target))
     conn.execute(aliases.update().where(a.id.in_(moving)).values(report_id=target))
+    if conn.execute(sa.select(a.id).where(a.report_id == report_id).limit(1)).first() is None:
+        _give_up(conn, report_id, target)
+
+
+def _give_up(conn: sa.Connection, report_id: int, target: int) -> None:
+    """A report of which nothing is left never was one."""
+    for table in (corrections, assessments):
+        mine = table.c.report_id == report_id
+        conn.execute(table.update().where(mine).values(report_id=target))
+    conn.execute(reports.delete().where(reports.c.id == report_id))
+
+
+def corrected_reports(conn: sa.Connection) -> set[int]:
+    """The reports that were corrected after what is said of them was said."""
+    said = (
+        sa.select(sa.func.max(assessments.c.assessed_at))
+        .where(assessments.c.report_id == corrections.c.report_id)
+        .scalar_subquery()
+    )
+    query = sa.select(corrections.c.report_id).where(
+        sa.or_(said.is_(None), corrections.c.made_at > said)
+    )
+    return set(conn.execute(query.distinct()).scalars())

@@ -59,12 +59,14 @@ __all__ = [
     "ReportKey",
     "VersionRef",
     "content",
+    "file_of_capture",
     "find_reading",
     "is_known",
     "keep_reading",
     "load_reading",
     "newest_reading",
     "observe",
+    "read_by",
     "record_digest",
     "sight",
     "store_reading",
@@ -81,18 +83,26 @@ MESSAGES = {
 }
 
 
-_READING = sa.select(readings.c.id).where(
-    readings.c.version_id == sa.bindparam("version_id"),
-    sa.or_(
-        readings.c.parser == sa.bindparam("parser"),
-        sa.exists().where(
-            confirmations.c.reading_id == readings.c.id,
-            confirmations.c.parser == sa.bindparam("parser"),
-        ),
+# Who made or confirmed which reading of a version when; the last of them is in force.
+ACTS = sa.union_all(
+    sa.select(
+        *(readings.c.version_id, readings.c.id.label("reading_id"), readings.c.parser),
+        readings.c.created_at.label("at"),
     ),
+    sa.select(
+        *(readings.c.version_id, readings.c.id, confirmations.c.parser),
+        confirmations.c.confirmed_at,
+    ).join(readings, readings.c.id == confirmations.c.reading_id),
+).subquery()
+_LAST_ACT = (
+    sa.select(ACTS.c.reading_id, ACTS.c.parser)
+    .where(ACTS.c.version_id == sa.bindparam("version_id"))
+    .order_by(ACTS.c.at.desc(), ACTS.c.reading_id.desc())
+    .limit(1)
 )
-_NEWEST_READING = sa.select(sa.func.max(readings.c.id)).where(
-    readings.c.version_id == sa.bindparam("version_id")
+_BY_PARSER = sa.select(readings.c.id).where(
+    readings.c.version_id == sa.bindparam("version_id"),
+    readings.c.parser == sa.bindparam("parser"),
 )
 
 
@@ -280,30 +290,72 @@ def observe(conn: sa.Connection, observation: Observation) -> VersionRef:
 
 
 def find_reading(conn: sa.Connection, version_id: int, parser: str) -> int | None:
-    """The reading of a version that this parser made or confirmed, if there is one."""
-    return conn.execute(_READING, {"version_id": version_id, "parser": parser}).scalar()
+    """The reading in force of a version, if this parser made or confirmed it last."""
+    last = conn.execute(_LAST_ACT, {"version_id": version_id}).one_or_none()
+    return last.reading_id if last is not None and last.parser == parser else None
+
+
+def read_by(parser: str) -> sa.Select[Any]:
+    """The versions whose reading in force this parser made or confirmed last, as a query."""
+    last = (
+        sa.select(ACTS.c.version_id, sa.func.max(ACTS.c.at).label("at"))
+        .group_by(ACTS.c.version_id)
+        .subquery()
+    )
+    acts = ACTS.alias()
+    same = (acts.c.version_id == last.c.version_id) & (acts.c.at == last.c.at)
+    return sa.select(acts.c.version_id).join(last, same).where(acts.c.parser == parser)
 
 
 def newest_reading(conn: sa.Connection, version_id: int) -> ReadingRecord | None:
-    """What a version was last read as."""
-    reading_id = conn.execute(_NEWEST_READING, {"version_id": version_id}).scalar()
-    return None if reading_id is None else load_reading(conn, reading_id)
+    """The reading of a version that is in force."""
+    last = conn.execute(_LAST_ACT, {"version_id": version_id}).one_or_none()
+    return None if last is None else load_reading(conn, last.reading_id)
+
+
+def file_of_capture(conn: sa.Connection, capture_id: int, name: str) -> str:
+    """The name of the file that was captured, of which `name` is that file or a member."""
+    v, o = versions.c, observations.c
+    query = (
+        sa.select(v.name)
+        .join(observations, o.version_id == v.id)
+        .where(o.capture_id == capture_id, v.part == "attachment")
+    )
+    names: Sequence[str] = conn.execute(query).scalars().all()
+    return min((each for each in names if f"{name}/".startswith(f"{each}/")), key=len)
 
 
 def keep_reading(
     conn: sa.Connection, version_id: int, reading: ReadingRecord, at: datetime
 ) -> bool:
-    """Keep what a parser that has not read this version yet reads in it; whether that is new.
+    """Keep what a parser reads in a version; whether another reading is in force by that.
 
-    Where it says what the newest reading says, that one is confirmed: nothing is kept twice.
+    Where it says what the reading in force says, or this parser's own of another day, that one is
+    confirmed: nothing is kept twice. Raises ValueError where one parser reads two things.
     """
-    newest_id = conn.execute(_NEWEST_READING, {"version_id": version_id}).scalar()
-    if newest_id is None or content(load_reading(conn, newest_id)) != content(reading):
+    last = conn.execute(_LAST_ACT, {"version_id": version_id}).one_or_none()
+    if last is not None and _says(conn, last.reading_id, reading):
+        if last.parser != reading.parser:
+            _confirm(conn, last.reading_id, reading.parser, at)
+        return False
+    named = {"version_id": version_id, "parser": reading.parser}
+    mine = conn.execute(_BY_PARSER, named).scalar()
+    if mine is None:
         store_reading(conn, version_id, reading, at)
-        return True
-    confirmed = {"reading_id": newest_id, "parser": reading.parser, "confirmed_at": at}
-    add_if_new(conn, confirmations, confirmed)
-    return False
+    elif _says(conn, mine, reading):
+        _confirm(conn, mine, reading.parser, at)
+    else:
+        raise ValueError(f"{reading.parser} read version {version_id} otherwise before")
+    return True
+
+
+def _says(conn: sa.Connection, reading_id: int, reading: ReadingRecord) -> bool:
+    return content(load_reading(conn, reading_id)) == content(reading)
+
+
+def _confirm(conn: sa.Connection, reading_id: int, parser: str, at: datetime) -> None:
+    told = {"reading_id": reading_id, "parser": parser, "confirmed_at": at}
+    conn.execute(confirmations.insert(), told)
 
 
 def content(reading: ReadingRecord) -> bytes:

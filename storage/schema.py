@@ -319,7 +319,8 @@ figures = Table(
     Column("confidences", Json),
 )
 
-# A parser that read what the newest reading of a version says already adds one of these to it.
+# A parser that read what a reading of the version says already adds one of these to it. Of the
+# readings of a version the one that was made or confirmed last is in force.
 confirmations = Table(
     "confirmations",
     metadata,
@@ -327,7 +328,7 @@ confirmations = Table(
     _reference("readings.id"),
     Column("parser", Text, nullable=False),
     Column("confirmed_at", Moment, nullable=False),
-    UniqueConstraint("reading_id", "parser"),
+    sa.Index(None, "reading_id"),
 )
 
 # The tables of a source that have a page or a geometry, or that nobody claimed.

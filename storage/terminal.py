@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.errors import DirectoryError
+from storage.queries.corrections import Correction
 from storage.queries.coverage import Field, State
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Side, Version
@@ -122,6 +123,24 @@ def show_findings(findings: Sequence[OpenFinding]) -> None:
     console = _console()
     console.print(table)
     console.print(f"{len(findings)} findings")
+
+
+def show_corrections(corrections: Sequence[Correction]) -> None:
+    """One row a correction."""
+    table = _table("organ", "year", "what", "read as", "corrected to", "by", "why", "evidence", "")
+    for each in corrections:
+        table.add_row(
+            each["organ"],
+            str(each["year"]),
+            each["cell"] or "identity",
+            Text(each["before"]),
+            Text(each["after"]),
+            Text(each["author"]),
+            Text(each["reason"]),
+            Text(each["evidence"]),
+            "review" if each["review"] else "",
+        )
+    _console().print(table)
 
 
 def show_runs(runs: Iterable[Run]) -> None:

@@ -36,8 +36,10 @@ class Operator:
         # Warnings are errors in what we start, too.
         return kept | {"PYTHONWARNINGS": "error"} | {n: v for n, v in ours.items() if v}
 
-    def scrapy(self, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        return self._run("scrapy", *arguments, cwd=cwd)
+    def scrapy(
+        self, *arguments: str, cwd: Path = ROOT, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        return self._run("scrapy", *arguments, cwd=cwd, stdin=stdin)
 
     def archive(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run("archive", *arguments, cwd=ROOT)
@@ -55,9 +57,12 @@ class Operator:
         told = [part for name, value in arguments.items() for part in ("-a", f"{name}={value}")]
         return self.scrapy("crawl", spider, *options, *told)
 
-    def _run(self, command: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, command: str, *arguments: str, cwd: Path, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [BIN / command, *arguments],
+            input=stdin,
             cwd=cwd,
             env=self.environment(),
             capture_output=True,

@@ -15,8 +15,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pikepdf
 import pytest
 
-from crawler.documents import html
-from crawler.documents.canonical import RULES, base, cfb, digest, digest_file, pdf
+from crawler.documents import cfb, html
+from crawler.documents.canonical import RULES, base, digest, digest_file, pdf
 from tests.crawling import ROOT
 from tests.noise import ROWS, compound_file, make, pdf_with, stream
 

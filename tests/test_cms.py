@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crawler.cms import Article, Listing, Page, cms_by_key, parse_page, recognise
+from crawler.documents import html
 
 FIXTURES = Path(__file__).parent / "fixtures" / "cms"
 VSB = "http://www.xjtsq.gov.cn"
@@ -327,3 +328,38 @@ def test_a_masthead_is_no_title(window: str, heading: str) -> None:
         "2022-01-20",
         "某局",
     )
+
+
+SHOWN = {
+    "frame": '<iframe src="/files/a.pdf"></iframe>',
+    "embed": "<embed src='../../files/a.pdf' type='application/pdf'>",
+    "object": "<object data='/files/a.pdf'><p>请下载</p></object>",
+    "parameter": "<object><param name='src' value='/files/a.pdf'></object>",
+    "pdf.js": "<iframe src='/pdfjs/web/viewer.html?file=%2Ffiles%2Fa.pdf#page=1'></iframe>",
+    "another viewer": "<iframe src='/preview/show?type=1&amp;url=/files/a.pdf'></iframe>",
+    "script": "<script>showVsbpdfIframe('/files/a.pdf','100%','600','0');</script>",
+    "script data": '<script>var data = {"path": "\\/files\\/a.pdf"};</script>',
+}
+
+
+@pytest.mark.parametrize("how", SHOWN)
+def test_a_file_shown_in_the_page_is_an_attachment_and_said_by_the_reader(how: str) -> None:
+    source = (
+        "<html><body><form name='_newscontent_fromname'><h1 align='center'>某区2023年政府信息公开"
+        "工作年度报告</h1><div id='vsb_content'><div class='v_news_content'>"
+        f"{SHOWN[how]}</div></div></form></body></html>"
+    )
+    address = VSB + "/info/3168/15837.htm"
+    found = cms_by_key()["vsb"].article(parse_page(address, source))
+    assert found is not None
+    assert VSB + "/files/a.pdf" in [link.url for link in found.attachments]
+    (remark,) = html.read(found.body).remarks
+    assert remark.rule == "viewer"
+    assert "a.pdf" in remark.facts["url"]
+
+
+def test_a_page_with_a_report_and_a_file_beside_it_is_no_viewer() -> None:
+    text = "一、总体情况。本机关依照条例主动公开政府信息，并按期答复申请人的申请。" * 3
+    page_ = f"<p>{text}</p><iframe src='/files/a.pdf'></iframe>"
+    assert html.read(page_).remarks == ()
+    assert html.read("<p>年度报告</p><script>var a = 'no file';</script>").remarks == ()

@@ -20,7 +20,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from lxml import etree
 
-from crawler.documents.canonical import RULES, cfb, digest_file
+from crawler.documents import cfb
+from crawler.documents.canonical import RULES, digest_file
 from storage.captures import payload
 from storage.database import transact
 from storage.facts import Observation, observe

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from lxml.html import HtmlElement
 
+from crawler import viewer
 from crawler.cms.text import absolute, enclosing, file_name, fold, label, path_of, query
 
 # Page images are part of the text, not files beside it.
@@ -14,6 +15,8 @@ EXTENSION = re.compile(
     r"\.(?:docx?|wps|pdf|xlsx?|et|ofd|zip|rar|txt)(?![A-Za-z0-9])", re.IGNORECASE
 )
 HOLDERS = {"a": "href", "area": "href", "iframe": "src", "embed": "src", "object": "data"}
+# What shows a file in the page names it in its own way, a script within the body as well.
+SHOWING = (*viewer.HOLDERS, viewer.SCRIPT)
 # Files linked from these places belong to the site, not to the article.
 SURROUNDINGS = re.compile(r"\b(?:foot|footer|copyright|sidebar|nav|menu)\b", re.IGNORECASE)
 
@@ -38,7 +41,8 @@ def is_vsb_file(url: str) -> bool:
 
 def name_of(element: HtmlElement, url: str) -> str:
     """What a reader would call the file: link text, else title attribute, else the address."""
-    text, title, file = label(element), fold(element.get("title") or ""), file_name(url)
+    text = "" if element.tag == viewer.SCRIPT else label(element)
+    title, file = fold(element.get("title") or ""), file_name(url)
     if EXTENSION.search(text):
         return text
     return title or (file if EXTENSION.search(file) else text or file)
@@ -56,20 +60,28 @@ def files(
     An address of the CMS's own form counts wherever it stands; a mere extension counts inside the
     body, and between the title and the end of what encloses both.
     """
-    inside, around = set(body.iter(*HOLDERS)), set(region(title, body).iter(*HOLDERS))
+    inside = set(body.iter(*HOLDERS, *SHOWING))
+    around = set(region(title, body).iter(*HOLDERS))
     found: dict[str, str] = {}
     passed = title is None
     for element in tree.iter():
         passed = passed or element is title
-        if element.tag not in HOLDERS:
-            continue
-        url = absolute(base, element.get(HOLDERS[element.tag]) or "")
-        if url is None:
-            continue
-        near = passed and element in around and not in_surroundings(element)
-        if by_address(url) or (has_file_extension(url) and (element in inside or near)):
-            found[url] = found.get(url) or name_of(element, url)
+        for address in addresses(element, element in inside):
+            url = absolute(base, address)
+            if url is None:
+                continue
+            near = passed and element in around and not in_surroundings(element)
+            if by_address(url) or (has_file_extension(url) and (element in inside or near)):
+                found[url] = found.get(url) or name_of(element, url)
     yield from found.items()
+
+
+def addresses(element: HtmlElement, inside: bool) -> Iterator[str]:
+    """What an element may refer to: as a link, as the page it frames, as the file behind that."""
+    if element.tag in HOLDERS:
+        yield element.get(HOLDERS[element.tag]) or ""
+    if inside and element.tag in SHOWING:
+        yield from viewer.files_of(element)
 
 
 def region(title: HtmlElement | None, body: HtmlElement) -> HtmlElement:

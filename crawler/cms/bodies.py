@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sized
 from lxml.html import HtmlElement
 
 from crawler.cms.text import enclosing, normal, text_of
+from crawler.viewer import shown_files
 from crawler.words import Remark
 
 # Where neither XPath nor address knows the body: the first longer text below the head line.
@@ -18,7 +19,9 @@ HEAD_LINE = re.compile(r"发布时间|发表时间|发布日期")
 
 def has_content(element: HtmlElement) -> bool:
     """Has it text, a picture, a frame or a file to show?"""
-    return bool(text_of(element)) or any(True for _ in element.iter("img", "iframe", "embed"))
+    if text_of(element) or any(True for _ in element.iter("img", "iframe", "embed")):
+        return True
+    return any(True for _ in shown_files(element))
 
 
 def body_by_place(tree: HtmlElement) -> HtmlElement | None:

@@ -11,24 +11,23 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import sqlalchemy as sa
-from scrapy import Request
 from scrapy.commands import ScrapyCommand
-from scrapy.http import Response, TextResponse
 
-from crawler.cms import cms_by_key, parse_page, recognise
+from crawler.cms import cms_by_key
 from crawler.documents import html
 from crawler.documents.canonical import RULE, RULE_BYTES, RULES, Canonical, digest, digest_file
 from crawler.errors import GongkaiError, SourceError
-from crawler.fetching.answers import open_answer
-from crawler.fetching.encoding import EncodingMiddleware
 from crawler.fetching.lock import PortalLocks
-from crawler.portals import Registry, load
-from storage.captures import recorded
+from crawler.pipelines.opened import find_file
+from crawler.pipelines.reopened import Came, Reopener
+from crawler.portals import load
 from storage.database import open_for_writing, transact
 from storage.errors import StorageError, WarcNotReadable
 from storage.evidence.seal import seal
+from storage.facts import file_of_capture
 from storage.locks import DatabaseLocks
 from storage.recanonical import (
     Outcome,
@@ -73,7 +72,7 @@ class Command(ScrapyCommand):
         with PortalLocks(settings.home / "locks", registry.portals):
             locks = DatabaseLocks(engine, registry.portals)
             try:
-                reader = _Reader(engine, settings, registry, limit)
+                reader = _Reader(engine, Reopener(engine, settings, registry, limit))
                 code = _settle(engine, reader, dry_run)
                 if not dry_run:
                     reason = f"canonicalised by {', '.join(RULES)}"
@@ -119,43 +118,32 @@ def _regroup(engine: sa.Engine, part: Part, said: Mapping[int, Said], dry_run: b
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Captures opened again as the crawl opened them. `limit`: bytes a content may have."""
+    """The parts of the archive read by today's rules."""
 
     engine: sa.Engine
-    settings: Settings
-    registry: Registry
-    limit: int
+    reopener: Reopener
 
     def part(self, part: Part) -> dict[int, Said]:
         """What each capture of the versions by older rules says. Raises SourceError."""
         with self.engine.connect() as connection:
             sights = sightings(connection, part, _SETTLED)
-        read = self._page if part.part == "page" else self._file
-        return {sight.capture_id: Said(*read(sight)) for sight in sights}
+        read = self._page if part.part == "page" else partial(self._file, part)
+        return {sight.capture_id: Said(*read(_came(sight))) for sight in sights}
 
-    def _file(self, sight: Sighting) -> Canonical:
-        return digest_file(self._answer(sight).body)
+    def _file(self, part: Part, came: Came) -> Canonical:
+        root = self._root(part, came)
+        file = find_file(root, self.reopener.file(came), part.name)
+        return digest_file(file.body)
 
-    def _page(self, sight: Sighting) -> Canonical:
-        request = Request(sight.url)
-        response = EncodingMiddleware().process_response(request, self._answer(sight))
-        portal = self.registry.portals.get(sight.portal or "")
-        if portal is None or not isinstance(response, TextResponse):
-            raise SourceError(
-                f"capture {sight.capture_id} is no page of a registered portal: "
-                "bring the portal's file back"
-            )
-        page = parse_page(response.url, response.text)
-        article = recognise(page, (portal.cms, *portal.former_cms)).article(page)
-        if article is None:
-            raise SourceError(
-                f"no article in capture {sight.capture_id}: the dialect of {portal.key} must "
-                "know this page again"
-            )
+    def _root(self, part: Part, came: Came) -> str:
+        with self.engine.connect() as connection:
+            return file_of_capture(connection, came.capture_id, part.name)
+
+    def _page(self, came: Came) -> Canonical:
+        article = self.reopener.article(came)
         head = (article.title, article.published, article.source)
         return Canonical(digest(html.read(article.body), *head), RULE)
 
-    def _answer(self, sight: Sighting) -> Response:
-        head, body = recorded(self.engine, self.settings.warc_directory, sight.capture_id)
-        request = Request(sight.url)
-        return open_answer(request, sight.purpose, head, body, self.limit, None).response
+
+def _came(sight: Sighting) -> Came:
+    return Came(sight.capture_id, sight.url, sight.portal, sight.purpose)

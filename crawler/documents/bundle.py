@@ -98,6 +98,9 @@ class _Unpacking:
                 infos = {info: _safe(info.filename, "rar") for info in archive.infolist()}
                 if archive.needs_password():
                     raise Unreadable("encrypted", kind="rar")
+                ends = [info.data_offset + info.compress_size for info in infos]
+                if not infos or max(ends) > len(body):
+                    raise Unreadable("truncated", kind="rar")
                 for info, name in infos.items():
                     if info.is_symlink():
                         raise Unreadable("climbing", kind="rar", member=name)

@@ -8,8 +8,7 @@ from typing import Final
 
 from lxml import etree
 
-from crawler.documents import zipped
-from crawler.documents.canonical import cfb
+from crawler.documents import cfb, zipped
 from crawler.documents.model import Block, Document, Grid, GridCell, Remark
 from crawler.documents.numbering import Numbering
 from crawler.documents.ooxml import MATH, WORD, is_package, main_part, parse, relations
@@ -35,15 +34,17 @@ _DELETED = (_W + "del", _W + "moveFrom", _W + "cellDel", _W + "rt")
 _SWITCHES = (_VANISH, _W + "hidden")
 _ALTERNATE: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
 _EMBEDDED = _W + "altChunk"
-_SPANS = (_GRID_SPAN, _GRID_BEFORE, _V_MERGE, _H_MERGE)
+_SPANS = (_GRID_SPAN, _V_MERGE, _H_MERGE)
 _PICTURES = (
     "{http://schemas.openxmlformats.org/drawingml/2006/main}blip",
     "{urn:schemas-microsoft-com:vml}imagedata",
 )
 # Properties as they were before a tracked change.
 _CHANGES = (_W + "pPrChange", _W + "rPrChange", _W + "trPrChange", _W + "tcPrChange")
+_TAB = _W + "tab"
+_BARE_TABS = (b"tab/>", b"tab />", b"tab>")
 _WRITTEN = {
-    _W + "tab": "\t",
+    _TAB: "\t",
     _W + "ptab": "\t",
     _W + "br": "\n",
     _W + "cr": "\n",
@@ -56,7 +57,6 @@ _RAISED = frozenset(("superscript", "subscript"))
 # Fonts of signs keep them at U+F000; these have figures and ASCII punctuation at their own places.
 _PLAIN_FONTS = frozenset(("symbol",))
 _SAID = (b"vanish", b"vertAlign", b"numPr")
-_STYLE = re.compile(rb"<(?:\w+:)?style\s")
 _STYLE_ID = re.compile(rb"\bstyleId=[\"']([^\"']*)")
 _BASED_ON = re.compile(rb"\bbasedOn\s[^>]*?val=[\"']([^\"']*)")
 _LINE_ENDS = re.compile(r"[ \t]*\n[ \t\n]*")
@@ -85,7 +85,8 @@ def read(body: bytes) -> Document:
         styles = _styles(package, name, root)
         numbered = b"numPr" in data or bool(styles.numbered)
         numbering = Numbering(_part(package, name, "numbering")) if numbered else None
-        reader = _Reader(styles, numbering)
+        # Places to stop at are tabs as well, one in every paragraph, but never without attributes.
+        reader = _Reader(styles, numbering, any(tab in data for tab in _BARE_TABS))
         reader.read(root)
         if reader.notes:
             for kind in ("footnote", "endnote"):
@@ -117,10 +118,10 @@ class _Styles:
 def _styles(package: Package, main: str, root: etree._Element) -> _Styles:
     found = _Styles()
     name = f"{main.rpartition('/')[0]}/styles.xml"
-    if name not in package:
+    used = {node.get(_VAL, "") for node in root.iter(_P_STYLE, _R_STYLE)}
+    if not used or name not in package:
         return found
     data = package.read(name)
-    used = {node.get(_VAL, "") for node in root.iter(_P_STYLE, _R_STYLE)}
     if not _speaks(data, used):
         return found
     by_name = {item.get(_W + "styleId", ""): item for item in parse(data, _KIND).iter(_W + "style")}
@@ -132,19 +133,25 @@ def _styles(package: Package, main: str, root: etree._Element) -> _Styles:
 
 def _speaks(data: bytes, used: set[str]) -> bool:
     """Does a style in use say any of it? Few do, and parsing costs as much as a report."""
-    if not any(word in data for word in _SAID):
-        return False
     said: set[bytes] = set()
-    bases: list[tuple[bytes, bytes]] = []
-    for piece in _STYLE.split(data)[1:]:
-        if key := _STYLE_ID.search(piece):
-            if any(word in piece for word in _SAID):
-                said.add(key[1])
-            if base := _BASED_ON.search(piece):
-                bases.append((key[1], base[1]))
-    while more := {key for key, base in bases if base in said} - said:
-        said |= more
-    return any(name.encode() in said for name in used)
+    for word in _SAID:
+        at = data.find(word)
+        while at >= 0:
+            said.update(_STYLE_ID.findall(data, data.rfind(b"styleId", 0, at), at)[:1])
+            at = data.find(word, at + 1)
+    line = {name.encode() for name in used}
+    for _ in range(_MAX_DEPTH):
+        if not line or line & said:
+            break
+        line = {base for key in line if (base := _base(data, key))} - line
+    return bool(line & said)
+
+
+def _base(data: bytes, key: bytes) -> bytes:
+    """The style that a style is based on."""
+    at = max(data.find(b"styleId=" + quote + key + quote) for quote in (b'"', b"'"))
+    found = _BASED_ON.search(data, at, data.find(b"style>", at)) if at >= 0 else None
+    return found[1] if found else b""
 
 
 def _based_on(style: etree._Element, by_name: dict[str, etree._Element]) -> list[etree._Element]:
@@ -217,7 +224,7 @@ def _unseen(node: etree._Element, styles: _Styles) -> etree._Element | None:
 class _Reader:
     """One pass over a body. `notes` are the kind and identifier of each note referred to."""
 
-    def __init__(self, styles: _Styles, numbering: Numbering | None) -> None:
+    def __init__(self, styles: _Styles, numbering: Numbering | None, tabs: bool) -> None:
         self.blocks: list[Block] = []
         self.remarks: list[Remark] = []
         self.notes: list[tuple[str, str]] = []
@@ -227,7 +234,7 @@ class _Reader:
         self._layouts: set[etree._Element] = set()
         self._raised: etree._Element | None = None
         self._grids = 0
-        inline = _INLINE
+        inline = _INLINE if tabs else tuple(tag for tag in _INLINE if tag != _TAB)
         if numbering is not None:
             inline += (_NUMBERED, _P_STYLE)
         if styles.raised:
@@ -328,9 +335,10 @@ class _Reader:
         if next(cells, None) is None or next(cells, None) is None:
             self._walk(table)  # a frame around text
             return
-        layout = _Layout()
+        found: list[_Row] = []
         anchors: list[etree._Element] = []
-        pieces = layout.pieces
+        cell = _Cell([])
+        pieces = cell.pieces
         for node in table.iter(*self._in_table):
             tag = node.tag
             if tag == _T and self._raised is None:
@@ -340,16 +348,20 @@ class _Reader:
                 if node in self._boxes:
                     anchors.append(node)
             elif tag == _CELL:
-                layout.close()
-                layout.opened = True
+                pieces = []
+                cell = _Cell(pieces)
+                if found:
+                    found[-1].cells.append(cell)
             elif tag == _ROW:
-                layout.row()
+                found.append(_Row())
+            elif tag == _GRID_BEFORE:
+                found[-1].before = _count(node.get(_VAL))
             elif tag in _SPANS:
-                layout.spans(tag, node.get(_VAL))
+                cell.set(str(tag), node.get(_VAL))
             else:
                 pieces.append(self._piece(node))
         self._raised = None
-        rows = layout.finished()
+        rows = _laid_out(found)
         if any(rows):
             self.blocks.append(Block("table", grid=Grid(self._grids, rows)))
             self._grids += 1
@@ -385,66 +397,67 @@ def _is_heading(properties: etree._Element) -> bool:
     return style is not None and (style.get(_VAL) or "").lower().startswith("heading")
 
 
-class _Layout:
-    """The cells of one table at their grid positions, fed in the order of the file."""
+@dataclass(slots=True)
+class _Cell:
+    """A cell as the file has it: what its paragraphs write, each behind a line end, its width, and
+    whether it begins or continues a cell merged downwards or to the right.
+    """
 
-    def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.opened = False
-        self._rows: list[list[GridCell]] = []
-        self._tall: dict[int, tuple[int, int]] = {}  # by column: the merged cell it lies in
-        self._column = 0
-        self._begin()
+    pieces: list[str]
+    span: int = 1
+    down: str = ""
+    right: str = ""
 
-    def _begin(self) -> None:
-        self.opened = False
-        self._span, self._down, self._right = 1, "", ""
-        self.pieces.clear()
-
-    def row(self) -> None:
-        """Begin a row."""
-        self.close()
-        self._rows.append([])
-        self._column = 0
-
-    def spans(self, tag: str, value: str | None) -> None:
-        """Take a property of the open cell, or of the row."""
-        count = int(value) if value and value.isascii() and value.isdigit() else 1
+    def set(self, tag: str, value: str | None) -> None:
+        """Take one of the cell's properties."""
         if tag == _GRID_SPAN:
-            self._span = min(max(count, 1), _MAX_SPAN)
-        elif tag == _GRID_BEFORE:
-            self._column = min(count, _MAX_SPAN)
+            self.span = _count(value)
         elif tag == _V_MERGE:
-            self._down = value or "continue"
+            self.down = value or "continue"
         else:
-            self._right = value or "continue"
+            self.right = value or "continue"
 
-    def close(self) -> None:
-        """Place the open cell, if there is one."""
-        if not self.opened or not self._rows:
-            self._begin()
-            return
-        line, column, span = self._rows[-1], self._column, self._span
-        self._column += span
-        above = self._tall.get(column)
-        if self._right == "continue" and line:
-            line[-1] = line[-1]._replace(colspan=min(line[-1].colspan + span, _MAX_SPAN))
-        elif self._down == "continue" and above is not None:
-            row, place = above
-            cell = self._rows[row][place]
-            self._rows[row][place] = cell._replace(rowspan=len(self._rows) - row)
-        else:
-            text = "".join(self.pieces).strip(" \n")
-            if "\n" in text:
-                text = _LINE_ENDS.sub("\n", text)
-            for covered in range(column, column + span):
-                self._tall.pop(covered, None)
-            if self._down:
-                self._tall[column] = (len(self._rows) - 1, len(line))
-            line.append(GridCell(text, len(self._rows) - 1, column, 1, span))
-        self._begin()
+    def text(self) -> str:
+        text = "".join(self.pieces).strip(" \n")
+        return _LINE_ENDS.sub("\n", text) if "\n" in text else text
 
-    def finished(self) -> tuple[tuple[GridCell, ...], ...]:
-        """The rows."""
-        self.close()
-        return tuple(map(tuple, self._rows))
+
+def _count(value: str | None) -> int:
+    plain = value is not None and value.isascii() and value.isdigit() and len(value) < 9
+    return min(max(int(value or 1), 1), _MAX_SPAN) if plain else 1
+
+
+@dataclass(slots=True)
+class _Row:
+    """`before`: the columns it leaves out at its beginning."""
+
+    cells: list[_Cell] = field(default_factory=list)
+    before: int = 0
+
+
+def _laid_out(rows: list[_Row]) -> tuple[tuple[GridCell, ...], ...]:
+    """The cells at their grid positions; a merged cell stands where it begins."""
+    placed: list[list[GridCell]] = []
+    tall: dict[int, tuple[int, int]] = {}  # by column: row and place of the cell it belongs to
+    for number, row in enumerate(rows):
+        line: list[GridCell] = []
+        placed.append(line)
+        column = row.before
+        for cell in row.cells:
+            span = cell.span
+            if cell.right == "continue" and line:
+                wide = min(line[-1].colspan + span, _MAX_SPAN)
+                line[-1] = line[-1]._replace(colspan=wide)
+            elif cell.down == "continue" and column in tall:
+                above, place = tall[column]
+                merged = placed[above][place]
+                placed[above][place] = merged._replace(rowspan=number - above + 1)
+            else:
+                if tall:
+                    for covered in range(column, column + span):
+                        tall.pop(covered, None)
+                if cell.down:
+                    tall[column] = (number, len(line))
+                line.append(GridCell(cell.text(), number, column, 1, span))
+            column += span
+    return tuple(map(tuple, placed))

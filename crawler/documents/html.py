@@ -17,8 +17,9 @@ from lxml import etree
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from crawler.documents.charset import decode
-from crawler.documents.model import Block, Document, Grid, GridCell
+from crawler.documents.model import Block, Document, Grid, GridCell, Remark
 from crawler.documents.text import tokens
+from crawler.viewer import shown_files
 
 
 def _words(text: str) -> frozenset[str]:
@@ -53,6 +54,8 @@ _EMPTY_LINES = re.compile(r"\n[ \t]*\n")
 _MAX_SPAN = 64
 _MAX_COLUMNS = 1024
 _FOREVER = 1 << 30
+# Titles, bylines and menus are no longer than this; the sentences of a report are.
+_LONGEST_CAPTION = 60
 
 
 def read(source: HtmlElement | bytes | str) -> Document:
@@ -68,7 +71,19 @@ def read(source: HtmlElement | bytes | str) -> Document:
         else:
             walk.text(part)
     walk.flush()
-    return Document("html", tuple(walk.blocks), walk.tokens())
+    blocks = tuple(walk.blocks)
+    remarks = () if any(map(_is_report_text, blocks)) else _viewers(body)
+    return Document("html", blocks, walk.tokens(), remarks=remarks)
+
+
+def _is_report_text(block: Block) -> bool:
+    return block.grid is not None or len(block.text) > _LONGEST_CAPTION
+
+
+def _viewers(body: HtmlElement) -> tuple[Remark, ...]:
+    """The files a page shows that says next to nothing itself."""
+    urls = tuple(dict.fromkeys(shown_files(body)))
+    return (Remark("viewer", {"url": ", ".join(urls)}),) if urls else ()
 
 
 def _parse(source: bytes | str) -> HtmlElement | None:

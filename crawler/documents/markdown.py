@@ -24,6 +24,9 @@ _LINK = re.compile(r"!?\[([^\]]{0,400})\]\([^)]{0,2000}\)")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
+_WORDS = re.compile(r"[\u2e80-\u9fff]")
+# 无 and its likes may well be the value of two cells.
+_SHORTEST: Final = 4
 _KIND: Final = "md"
 
 
@@ -85,12 +88,7 @@ class _Reader:
 
     def _table(self, rows: list[list[str]], width: int) -> None:
         if all(len(row) == width for row in rows):
-            self._grid(
-                tuple(
-                    tuple(GridCell(text, number, column) for column, text in enumerate(row))
-                    for number, row in enumerate(rows)
-                )
-            )
+            self._grid(tuple(_joined(row, number) for number, row in enumerate(rows)))
             return
         self.torn = True
         for row in rows:
@@ -101,6 +99,17 @@ class _Reader:
         self.blocks.append(Block("table", grid=Grid(self._grids, rows)))
         self._grids += 1
         self.tokens += [cell.text for row in rows for cell in row]
+
+
+def _joined(row: list[str], number: int) -> tuple[GridCell, ...]:
+    """The cells of a row; words that stand in several in a row are one cell that was merged."""
+    cells: list[GridCell] = []
+    for column, text in enumerate(row):
+        if cells and len(text) >= _SHORTEST and text == cells[-1].text and _WORDS.search(text):
+            cells[-1] = cells[-1]._replace(colspan=cells[-1].colspan + 1)
+        else:
+            cells.append(GridCell(text, number, column))
+    return tuple(cells)
 
 
 def _is_rule(line: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -21,7 +21,11 @@ _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "x
           (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
+    """Where it starts, a format of `written`, what is printed (`%2` for the number of the second
+    level) and what follows it.
+    """
+
     start: int
     format: str
     text: str
@@ -32,7 +36,7 @@ class _Level(NamedTuple):
 class _List:
     """One list: its levels, and how far each has counted (None: not begun)."""
 
-    levels: dict[int, _Level]
+    levels: dict[int, Level]
     counts: list[int | None]
 
 
@@ -46,6 +50,20 @@ class Numbering:
         self._begun: set[str] = set()
         if root is not None:
             self._read(root)
+
+    @classmethod
+    def of(
+        cls,
+        lists: Mapping[str, Mapping[int, Level]],
+        numbers: Mapping[str, str],
+        starts: Mapping[str, Mapping[int, int]],
+    ) -> Numbering:
+        """Levels by list, the list of each number, and where a number lets levels start anew."""
+        made = cls(None)
+        made._lists = {key: _List(dict(levels), [None] * _LEVELS) for key, levels in lists.items()}
+        made._of_number = dict(numbers)
+        made._starts = {number: dict(levels) for number, levels in starts.items()}
+        return made
 
     def _read(self, root: etree._Element) -> None:
         for item in root.iter(f"{_W}abstractNum"):
@@ -92,7 +110,7 @@ class Numbering:
         return _PLACE.sub(count, own.text) + own.space
 
 
-def _levels(item: etree._Element) -> Iterator[tuple[int, _Level]]:
+def _levels(item: etree._Element) -> Iterator[tuple[int, Level]]:
     for level in item.iter(f"{_W}lvl"):
         at = _int(level.get(f"{_W}ilvl"))
         if 0 <= at < _LEVELS:
@@ -101,7 +119,7 @@ def _levels(item: etree._Element) -> Iterator[tuple[int, _Level]]:
                 for key in ("start", "numFmt", "lvlText", "suff")
             }
             space = "" if said["suff"] == "nothing" else " "
-            yield at, _Level(_int(said["start"]), said["numFmt"], said["lvlText"], space)
+            yield at, Level(_int(said["start"]), said["numFmt"], said["lvlText"], space)
 
 
 def _int(text: str | None) -> int:

@@ -27,6 +27,8 @@ _STRICT = {
     b"http://purl.oclc.org/ooxml/officeDocument/relationships": RELATIONS.encode(),
     b"http://purl.oclc.org/ooxml/officeDocument/math": MATH.encode(),
 }
+_IS_STRICT: Final = "{http://purl.oclc.org/"
+_PROLOG: Final = 4096
 _RELATION = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
 _ATTRIBUTE = re.compile(rb"(Id|Type|Target)\s*=\s*[\"']([^\"']*)[\"']")
 
@@ -64,18 +66,21 @@ def parse(data: bytes, kind: str) -> etree._Element:
     """The root of one part. Raises Unreadable: entity, bomb, damaged."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
         data = _as_utf8(data, kind)
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+    if b"<!DOCTYPE" in data[:_PROLOG]:
         raise Unreadable("entity", kind=kind)
     if len(data) > _MAX_XML or data.count(b"<") > 2 * _MAX_ELEMENTS:
-        raise Unreadable("bomb", kind=kind, limit=f"{_MAX_ELEMENTS} elements")
-    if b"http://purl.oclc.org/" in data:
-        for strict, usual in _STRICT.items():
-            data = data.replace(strict, usual)
+        raise Unreadable("bomb", kind=kind, limit=f"{_MAX_ELEMENTS:,} elements")
     try:
         root = etree.fromstring(data, _parser())
+        if str(root.tag).startswith(_IS_STRICT):
+            for strict, usual in _STRICT.items():
+                data = data.replace(strict, usual)
+            root = etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
+        if b"<!DOCTYPE" in data:
+            raise Unreadable("entity", kind=kind) from error
         raise Unreadable("damaged", kind=kind, why="XML that is not well-formed") from error
-    # A document type may hide in an encoding of its own.
+    # A document type may hide behind a comment, or in an encoding of its own.
     if root.getroottree().docinfo.internalDTD is not None:
         raise Unreadable("entity", kind=kind)
     return root

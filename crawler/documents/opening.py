@@ -28,6 +28,7 @@ _HERE = Path(__file__).parent
 _IS_READER = "\ndef is_mine("
 _MARKDOWN = frozenset((".md", ".markdown"))
 _HEAD = 8192
+_COMPOUND = b"\xd0\xcf\x11\xe0"
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _PAGE = re.compile(
     rb"<(?:!doctype\s+html|/?(?:html|head|body|meta|table|div|span|p|h[1-6]|section|article))\b",
@@ -35,6 +36,7 @@ _PAGE = re.compile(
 )
 # What no text holds, in whatever charset Chinese pages are written.
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_CHINESE = re.compile("[\u4e00-\u9fff]")
 _DAMAGE = 0.05
 
 
@@ -55,12 +57,25 @@ def _open(body: bytes, name: str, within: bool) -> tuple[Document, ...]:
         return (html.read(body),)
     reader = next((module for module in _readers(name) if module.is_mine(body)), None)
     if reader is None:
+        _refuse_torn(body)
         return (_open_text(body, name),)
     if not hasattr(reader, "members"):
         return (reader.read(body),)
     if within:
         raise Unreadable("nested", member=name)
     return _open_members(reader, body)
+
+
+def _refuse_torn(body: bytes) -> None:
+    """A compound file that lost its directory is nobody's, and torn."""
+    if body.startswith(_COMPOUND):
+        from crawler.documents.canonical import cfb
+        from crawler.documents.canonical.base import NotUnderstood
+
+        try:
+            cfb.streams(body)
+        except NotUnderstood as error:
+            raise Unreadable("truncated", kind="doc/xls") from error
 
 
 def _open_members(reader: ModuleType, body: bytes) -> tuple[Document, ...]:
@@ -99,6 +114,9 @@ def _open_text(body: bytes, name: str) -> Document:
         raise Unreadable("unknown_kind", name=name)
     decoded = decode(body)
     if decoded.replaced > _DAMAGE * len(decoded.text) or body.startswith((b"<?xml", b"{\\rtf")):
+        raise Unreadable("unknown_kind", name=name)
+    if PurePosixPath(name).suffix[1:].lower() in _names() and not _CHINESE.search(decoded.text):
+        # What is left of a file that was torn at its first bytes.
         raise Unreadable("unknown_kind", name=name)
     if PurePosixPath(name).suffix.lower() in _MARKDOWN:
         return markdown.read(decoded.text)

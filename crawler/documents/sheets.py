@@ -157,7 +157,9 @@ class _Drawn:
         return any(self._spans.get((number, at), (1, 1))[0] > 1 for at in self._rows[number].own)
 
     def _is_ragged(self, alone: list[bool]) -> bool:
-        """Are there rows of one table that end in different columns?"""
+        """Are there rows of one table that end in different columns, and no formatted blanks?"""
+        if any(not text for row in self._rows for text in row.own.values()):
+            return False
         start = 0
         for stop in self._ends(alone):
             if len({row.right for row in self._rows[start:stop]}) > 1:

@@ -7,8 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from crawler.documents.canonical import cfb
-from crawler.documents.canonical.base import NotUnderstood
+from crawler.documents import cfb
 from crawler.documents.figures import builtin, shown
 from crawler.documents.model import Document
 from crawler.documents.sheets import MAX_CELLS, Merge, Sheet, document
@@ -37,8 +36,8 @@ def is_mine(body: bytes) -> bool:
     if not body.startswith(cfb.MAGIC):
         return False
     try:
-        roots = {path[0] for path in cfb.streams(body) if len(path) == 1}
-    except NotUnderstood:
+        roots = cfb.names(body)
+    except cfb.Broken:
         return _entry(_STREAM) in body and _entry("WordDocument") not in body
     return bool(roots & {_STREAM, _OLD_STREAM}) and "WordDocument" not in roots
 
@@ -51,13 +50,13 @@ def _entry(name: str) -> bytes:
 def read(body: bytes) -> Document:
     """Open a workbook; its hidden sheets are left out. Raises Unreadable."""
     try:
-        streams = cfb.streams(body)
-        if (_STREAM,) not in streams:
+        streams = cfb.outermost(body, (_STREAM,))
+        if _STREAM not in streams:
             raise Unreadable("damaged", kind=_KIND, why="it was saved by Excel 95 or older")
-        return document(_KIND, _Workbook(streams[_STREAM,]).sheets())
-    except NotUnderstood as error:
-        if "shorter" in str(error) or "outside" in str(error):
-            raise Unreadable("truncated", kind=_KIND) from error
+        return document(_KIND, _Workbook(streams[_STREAM]).sheets())
+    except cfb.Torn as error:
+        raise Unreadable("truncated", kind=_KIND) from error
+    except cfb.Broken as error:
         raise Unreadable("damaged", kind=_KIND, why=str(error)) from error
     except (struct.error, IndexError) as error:
         raise Unreadable("damaged", kind=_KIND, why="a record that ends too soon") from error
@@ -87,7 +86,7 @@ class _Workbook:
         self._raised: list[bool] = []
         self._from_1904 = False
         if struct.unpack_from("<HHH", data)[::2] != (_BOF, _BIFF8):
-            raise NotUnderstood("no workbook of Excel 97 or later")
+            raise Unreadable("damaged", kind=_KIND, why="no workbook of Excel 97 or later")
         self._read_globals()
 
     def _records(self, at: int) -> Iterator[_Record]:
@@ -97,7 +96,7 @@ class _Workbook:
             kind, length = struct.unpack_from("<HH", self._data, at)
             data = self._data[at + 4 : at + 4 + length]
             if len(data) < length:
-                raise NotUnderstood("a record shorter than it says")
+                raise Unreadable("truncated", kind=_KIND)
             at += 4 + length
             depth += (kind == _BOF) - (kind == _EOF)
             if depth == 0:
@@ -297,7 +296,7 @@ class _Pieces:
             piece = self._pieces[self._number]
             count = min(length, (len(piece) - self._at) // (1 + wide))
             if not count:
-                raise NotUnderstood("a letter cut in two")
+                raise Unreadable("damaged", kind=_KIND, why="a letter cut in two")
             data = piece[self._at : self._at + count * (1 + wide)]
             out.append(data.decode("utf-16-le" if wide else "latin-1", "replace"))
             self._at += len(data)
@@ -318,4 +317,4 @@ class _Pieces:
         self._number += 1
         self._at = 0
         if self._number >= len(self._pieces):
-            raise NotUnderstood("a string shorter than it says")
+            raise Unreadable("truncated", kind=_KIND)

@@ -22,6 +22,7 @@ MAX_MEMBERS: Final = 4096
 _MAX_RATIO = 200
 _SMALL = 16 << 20
 _CENTRAL_ENTRY = b"PK\x01\x02"
+_ENTRY_HEAD = 46
 _END = b"PK\x05\x06"
 _LONGEST_COMMENT = 0xFFFF + 22
 _LOCAL_NAME = re.compile(rb"PK\x03\x04.{22}(..)..", re.DOTALL)
@@ -99,16 +100,26 @@ def _check(infos: list[ZipInfo], size: int, kind: str) -> None:
 
 
 def names(body: bytes) -> frozenset[str]:
-    """What a zip says it holds; of one without a directory what its members say themselves."""
+    """What a zip says it holds, names in ASCII only; of one that is torn what its members say."""
     if not body.startswith(MAGIC) or body.count(_CENTRAL_ENTRY) > MAX_MEMBERS:
         return frozenset()
-    try:
-        with ZipFile(BytesIO(body)) as archive:
-            return frozenset(archive.namelist())
-    except BROKEN:
+    end = body.rfind(_END, -_LONGEST_COMMENT)
+    spans: Iterator[tuple[int, int]]
+    if end >= 0 and end + 22 <= len(body):
+        start = end - int.from_bytes(body[end + 12 : end + 16], "little")
+        spans = _listed(body, max(start, 0), end)
+    else:
         found = _LOCAL_NAME.finditer(body)
         spans = ((one.end(), int.from_bytes(one[1], "little")) for one in found)
-        return frozenset(body[at : at + length].decode("cp437") for at, length in spans)
+    return frozenset(body[at : at + length].decode("ascii", "replace") for at, length in spans)
+
+
+def _listed(body: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the names stand in the directory: start and length."""
+    while at + _ENTRY_HEAD <= end and body.startswith(_CENTRAL_ENTRY, at):
+        name, extra, comment = struct.unpack_from("<3H", body, at + 28)
+        yield at + _ENTRY_HEAD, name
+        at += _ENTRY_HEAD + name + extra + comment
 
 
 def shown_name(info: ZipInfo) -> str:

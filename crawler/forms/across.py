@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from crawler.forms.likeness import pieces, shared, signature, similar
+from crawler.forms.likeness import own_words, shared, signature, similar
 from crawler.forms.model import Cell, Finding, Layout, Reading, State, Verdict
 from crawler.forms.relations import (
     NUMBERS,
@@ -450,12 +450,12 @@ def _published(subject: Subject) -> Finding:
 
 def _likeness(subject: Subject) -> Iterator[Finding]:
     """Against last year's prose piece by piece, against other organs' by their signatures."""
-    own, before = pieces(subject.reading.sections), subject.before
+    own, before = own_words(subject.reading.sections), subject.before
     same = relations().likeness.same
     if not own:
         yield _cannot("C1", "C1.short")
         return
-    last = pieces(before.sections) if before else frozenset()
+    last = own_words(before.sections) if before else ()
     if last:
         facts = {"last": str(subject.year - 1)}
         yield _alike(shared(own, last), same, facts, "C1.last")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from crawler.forms.definition import Form, Row, Table
+from crawler.forms.definition import Form, Row, Table, common
 from crawler.forms.labels import measure, name
 from crawler.forms.model import Cell, Finding, Line, State, Verdict
 
@@ -16,11 +16,19 @@ _GUESS = 3
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One value as published. `certain` is False where its column is in doubt (a merged cell)."""
+    """One value as published. `certain` is False where its column is in doubt (a merged cell);
+    `confidence` is that of the engine where the text was recognised in an image.
+    """
 
     raw: str
     place: Place
     certain: bool = True
+    confidence: float | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Was it recognised, and not surely enough to be kept?"""
+        return self.confidence is not None and self.confidence < common().least_confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Claims:
     findings: list[Finding] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # tables whose text lost its blanks
     taken: dict[tuple[int, int], Line] = field(default_factory=dict)  # by grid and row
+    joined: set[Place] = field(default_factory=set)  # see seams.Part
     unclaimed: set[int] = field(default_factory=set)  # grids nobody read
 
     def add(self, claim: Claim) -> None:
@@ -104,8 +113,9 @@ def _cells(table: Table, row: Row, best: list[Claim]) -> Iterator[Cell]:
         spot = best[0].spots.get(key) if best else None
         if spot is None:
             yield Cell(table.key, row.key, key, "", State.UNREAD)
-        elif not spot.certain or (len(best) > 1 and _disagree(best, key)):
-            yield Cell(table.key, row.key, key, spot.raw, State.UNREAD, place=spot.place)
+        elif not spot.certain or spot.doubtful or (len(best) > 1 and _disagree(best, key)):
+            at, sure = spot.place, spot.confidence
+            yield Cell(table.key, row.key, key, spot.raw, State.UNREAD, place=at, confidence=sure)
         else:
             judged = measure(spot.raw)
             yield Cell(
@@ -117,13 +127,16 @@ def _cells(table: Table, row: Row, best: list[Claim]) -> Iterator[Cell]:
                 judged.value,
                 judged.unit,
                 spot.place,
+                spot.confidence,
             )
 
 
 def _disagree(best: list[Claim], column: str) -> bool:
     """Do several claims for one cell say different things? An absent or doubtful one does."""
     found = [claim.spots.get(column) for claim in best]
-    said = {measure(spot.raw) if spot and spot.certain else None for spot in found}
+    said = {
+        measure(spot.raw) if spot and spot.certain and not spot.doubtful else None for spot in found
+    }
     return len(said) > 1
 
 
@@ -178,7 +191,9 @@ def _say_cells(form: Form, claims: Claims, cells: list[Cell]) -> None:
     }
     for cell in cells:
         if cell.state is State.UNREAD:
-            if (cell.table, cell.row) in claims.lines:
+            if _is_doubtful(cell):
+                claims.say("doubtful", (cell.path,), raw=cell.raw)
+            elif (cell.table, cell.row) in claims.lines:
                 unread[cell.table, cell.row].append(cell)
         elif cell.state is State.TEXT:
             claims.say("text_value", (cell.path,), raw=cell.raw)
@@ -193,6 +208,10 @@ def _say_cells(form: Form, claims: Claims, cells: list[Cell]) -> None:
         label = form.table(table).row(row).label
         paths = tuple(cell.path for cell in found)
         claims.say("unread.cells", paths, count=str(len(found)), label=label)
+
+
+def _is_doubtful(cell: Cell) -> bool:
+    return cell.confidence is not None and cell.confidence < common().least_confidence
 
 
 def _quoted(rows: list[Row]) -> str:

@@ -143,6 +143,7 @@ class Common:
     parts: tuple[frozenset[str], ...]
     traditional: str
     simplified: str
+    least_confidence: float
 
 
 @cache

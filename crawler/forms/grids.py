@@ -15,6 +15,8 @@ from crawler.forms.definition import Table, common
 from crawler.forms.index import Index, Label
 from crawler.forms.labels import core, measure, name, squeeze
 from crawler.forms.model import Line, Role, State
+from crawler.forms.seams import Part, parts
+from crawler.forms.spelling import spelt
 
 _SECTION = re.compile(r"第二十条第")
 _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}[、.]")
@@ -29,7 +31,8 @@ _SHORTEST = 6
 @dataclass(frozen=True, slots=True)
 class Heads:
     """The value columns of one table as this grid prints them, left to right. `slots[i]` is the
-    position in the form's table, None for a column the form does not have.
+    position in the form's table, None for a column the form does not have. `grid` is the first part
+    of the printed table: the parts share their columns.
     """
 
     grid: int
@@ -73,8 +76,8 @@ class _State:
 def read_grids(grids: Iterable[Grid], index: Index, claims: Claims) -> None:
     """Claim what the grids hold; what nobody claimed becomes a finding, or an unclaimed grid."""
     reader = _Reader(index, claims)
-    for grid in grids:
-        reader.read(grid)
+    for part in parts([spelt(grid, index, claims) for grid in grids], index):
+        reader.read(part)
 
 
 class _Reader:
@@ -82,12 +85,20 @@ class _Reader:
         self._index = index
         self._claims = claims
         self._carried: dict[str, Heads] = {}  # a table cut in two repeats its head or not
+        self._above: list[tuple[GridCell, ...]] = []  # the head that the part above left in force
+        self._table = -1
+        self._state = _State()
         self._across = next((t for t in index.form.tables if t.across), None)
 
-    def read(self, grid: Grid) -> None:
-        self._grid = grid
+    def read(self, part: Part) -> None:
+        grid, above = part.grid, self._state
+        self._above = [self._head_row(r) for r in above.heads] if part.table == self._table else []
+        self._grid, self._table, self._columns = grid, part.table, part.columns
+        self._claims.joined |= part.joined
         self._tall = [cell for row in grid.rows for cell in row if cell.rowspan > 1]
-        self._state = state = _State()
+        self._state = state = _State(heads=list(range(-len(self._above), 0)))
+        if self._above:
+            state.in_head, state.context = above.in_head, above.context
         for number, row in enumerate(grid.rows):
             self._row(number, row)
         across = self._across
@@ -95,7 +106,7 @@ class _Reader:
             state.used = True
             self._claim_across(across, state.blank)
         if not state.used:
-            if not is_index(grid):
+            if not is_index(grid) and (part.is_last or not state.in_head):
                 self._claims.unclaimed.add(grid.ordinal)
             return
         for line in _guess(self._index, state):
@@ -104,6 +115,10 @@ class _Reader:
         for line in state.unknown:
             if not line.found:
                 self._claims.say("unclaimed_row", label=_shown(line))
+
+    def _head_row(self, number: int) -> tuple[GridCell, ...]:
+        """A row of the head in force; below 0 one of the part above."""
+        return self._above[number] if number < 0 else self._grid.rows[number]
 
     def _row(self, number: int, row: Sequence[GridCell]) -> None:
         state = self._state
@@ -201,7 +216,7 @@ class _Reader:
     def _names_blocks(self, key: str, number: int) -> bool:
         """Do the heads above name the blocks of this table?"""
         parents = self._index.parents[key]
-        above = (cell for r in self._state.heads if r < number for cell in self._grid.rows[r])
+        above = (cell for r in self._state.heads if r < number for cell in self._head_row(r))
         return any(core(cell.text) in parents for cell in above if cell.text)
 
     def _across_values(self, row: Sequence[GridCell]) -> list[GridCell]:
@@ -276,10 +291,11 @@ class _Reader:
         spots: dict[int, Spot] = {}
         ordinal = self._grid.ordinal
         for slot, cell, certain in pairs:
-            certain = certain and cell.rowspan == 1 and not shifted
+            known = "\ufffd" not in cell.text  # a letter that the source does not name
+            certain = certain and cell.rowspan == 1 and not shifted and known
             if slot is not None:
-                place = (ordinal, cell.row, cell.column)
-                spots[slot] = Spot(cell.text, place, certain)
+                place = (ordinal, cell.row, self._columns.get(cell.column, cell.column))
+                spots[slot] = Spot(cell.text, place, certain, cell.confidence)
             elif cell.text.strip():
                 self._claims.say("unclaimed_cell", text=cell.text, label=_shown(line))
         return spots
@@ -293,7 +309,7 @@ class _Reader:
         self, heads: Heads, line: _Line
     ) -> Iterator[tuple[int | None, GridCell, bool]]:
         last = line.values[-1]
-        if heads.grid != self._grid.ordinal or last.column + last.colspan != heads.right:
+        if heads.grid != self._table or last.column + last.colspan != heads.right:
             return
         starts = {start for start, _ in heads.spans}
         if any(c.column not in starts and c.text.strip() for c in line.values):
@@ -321,7 +337,7 @@ class _Reader:
         return known[table]
 
     def _name_heads(self, table: str, rows: list[int]) -> Heads | None:
-        columns = _stacks([self._grid.rows[r] for r in rows])
+        columns = _stacks([self._head_row(r) for r in rows])
         width = len(self._index.slots[table])
         while columns and self._is_corner(table, columns, width):
             columns.pop(0)
@@ -340,7 +356,7 @@ class _Reader:
         if order != sorted(order):
             title = self._index.tables[table].title
             self._claims.say("other_order.columns", table=table, title=title)
-        return Heads(self._grid.ordinal, slots, tuple((c.start, c.stop) for c in columns))
+        return Heads(self._table, slots, tuple((c.start, c.stop) for c in columns))
 
     def _say_missing_blocks(self, table: str, columns: list[_Column]) -> None:
         """Blocks beside each other whose own head no column bears are known by their order only."""

@@ -109,6 +109,10 @@ class Index:
         words = core(text)
         return any(is_part(words, label) for label in self._heads)
 
+    def words(self) -> frozenset[str]:
+        """The words of every label, folded."""
+        return frozenset({*self._rows, *self._groups, *self._heads})
+
     def is_label(self, text: str) -> bool:
         return self.row(text) is not None or self.head(text) is not None
 

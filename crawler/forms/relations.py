@@ -51,6 +51,7 @@ class Likeness:
     piece: int
     least: int
     same: float
+    rough: float
     permutations: int
     seed: int
     statutory: tuple[str, ...]

@@ -59,9 +59,9 @@ class _Pattern:
     word: str
     pattern: re.Pattern[str]
     sums: Mapping[str, Paths]
-    of: re.Pattern[str] | None
-    before: re.Pattern[str] | None
-    near: str
+    clause: re.Pattern[str] | None
+    sentence: re.Pattern[str] | None
+    near: re.Pattern[str] | None
     topic: re.Pattern[str] | None
     value: Decimal | None
     stock: bool
@@ -86,9 +86,8 @@ def _prose() -> _Prose:
     known = {
         "{n}": parts["number"] + parts["count"],
         "{money}": parts["number"] + f"(?P<money>{parts['money']})",
-        "{of}": parts["of"],
-        "{sum}": parts["sum"],
     }
+    known |= {f"{{{name}}}": parts[name] for name in ("of", "gap", "near", "sum")}
 
     def compiled(pattern: str) -> re.Pattern[str]:
         for name, part in known.items():
@@ -117,9 +116,9 @@ def _pattern(item: Mapping[str, Any], compiled: Any) -> _Pattern:
         word=item["word"],
         pattern=compiled(item["pattern"]),
         sums={layout: tuple(map(tuple, sums)) for layout, sums in given.items()},
-        of=optional("of"),
-        before=optional("before"),
-        near=item.get("near", ""),
+        clause=optional("clause"),
+        sentence=optional("sentence"),
+        near=optional("near"),
         topic=optional("topic"),
         value=Decimal(item["value"]) if "value" in item else None,
         stock=item.get("stock", False),
@@ -158,27 +157,28 @@ class _Context(NamedTuple):
     year: int
 
     def is_of_the_report(self, of_government: bool) -> bool:
-        prose, pattern = _prose(), self.pattern
+        prose, pattern, said = _prose(), self.pattern, self.match[0]
+        never = prose.never
         before = self._cut(prose.sentence)[0]
         ahead, behind = self._cut(prose.clause)
-        gap = (self.match.groupdict().get("of")) or ""
-        clause = f"{ahead}\n{gap}\n{behind}"
-        sentence = before
-        if pattern.stock:
-            sentence = re.sub(rf"截[至止](?:{self.year}年)?(?:底|年底|年末)", "", sentence)
-            sentence = re.sub(rf"截[至止]{self.year}年(?=[{_COMMA},])", "", sentence)
-        never = prose.never
+        beside = f"{ahead}\n{behind}"
+        paragraph = self.line[: self.match.end()]
+        sentence = self._year_end().sub("", before) if pattern.stock else before
         return not (
-            never["paragraph"].search(self.line, 0, self.match.end())
-            or never["sentence"].search(sentence + gap)
-            or never["clause"].search(clause)
-            or (of_government and never["government"].search(before + gap))
+            never["paragraph"].search(paragraph)
+            or never["sentence"].search(sentence)
+            or never["clause"].search(beside)
+            or (of_government and never["government"].search(before))
             or any(int(year) != self.year for year in _YEAR.findall(before + behind))
-            or (pattern.of and pattern.of.search(gap))
-            or (pattern.before and pattern.before.search(ahead))
-            or pattern.near not in before + self.match[0]
-            or (pattern.topic and not pattern.topic.search(self.heading + before))
+            or (pattern.clause and pattern.clause.search(beside))
+            or (pattern.sentence and pattern.sentence.search(before + behind))
+            or (pattern.near and not pattern.near.search(f"{self.heading}\n{paragraph}"))
+            or (pattern.topic and not pattern.topic.search(f"{self.heading}\n{before}{said}"))
         )
+
+    def _year_end(self) -> re.Pattern[str]:
+        """The words that date a stock to the end of the year."""
+        return re.compile(rf"截[至止](?:{self.year}年|年|本年)?(?:年?底|年?末|(?=[{_COMMA},]))")
 
     def _cut(self, border: re.Pattern[str]) -> tuple[str, str]:
         """The line up to the match and from it on, as far as the next border on either side."""

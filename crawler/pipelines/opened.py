@@ -10,7 +10,7 @@ from crawler.cms.base import Article
 from crawler.documents import bundle, html
 from crawler.documents.model import Document, Remark
 from crawler.documents.opening import open_file
-from crawler.errors import Unreadable
+from crawler.errors import SourceError, Unreadable
 from crawler.forms.model import Finding, Reading
 from crawler.forms.reading import read
 
@@ -33,6 +33,14 @@ def files_of(name: str, body: bytes) -> Iterator[File]:
                 yield File(f"{name}/{member.name}", member.body)
     except Unreadable:
         return  # said in the reading of the bundle
+
+
+def find_file(root: str, body: bytes, name: str) -> File:
+    """The file `name` of a capture whose own name is `root`. Raises SourceError."""
+    found = next((file for file in files_of(root, body) if file.name == name), None)
+    if found is None:
+        raise SourceError(f"{name} is no member of {root} any more: read it with the older release")
+    return found
 
 
 def read_article(article: Article, document: Document | None = None) -> Reading:

@@ -35,7 +35,7 @@ def report_key(sight_portal: str, identity: Identity) -> ReportKey:
 def reading_record(reading: Reading, more: tuple[Finding, ...] = ()) -> ReadingRecord:
     """A reading with what the page itself gave reason to say."""
     return ReadingRecord(
-        parser=PARSER,
+        parser=f"{PARSER}+{reading.engine}" if reading.engine else PARSER,
         layout=reading.layout,
         body_title=reading.body_title,
         form=_form(reading),

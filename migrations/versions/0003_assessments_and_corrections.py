@@ -15,7 +15,11 @@ MOMENT = sa.DateTime(timezone=True)
 _CURRENT_VERSIONS = """
 CREATE VIEW current_versions AS
 SELECT v.report_id, v.part, v.name, v.id AS version_id,
-       (SELECT max(r.id) FROM readings r WHERE r.version_id = v.id) AS reading_id, v.last_seen
+       (SELECT r.id FROM readings r WHERE r.version_id = v.id
+        ORDER BY coalesce((SELECT max(c.confirmed_at) FROM confirmations c
+                           WHERE c.reading_id = r.id), r.created_at) DESC, r.id DESC
+        LIMIT 1) AS reading_id,
+       v.last_seen
 FROM versions v
 WHERE NOT EXISTS (
     SELECT 1 FROM versions later
@@ -122,8 +126,8 @@ def _add_to_readings() -> None:
             ["reading_id"], ["readings.id"], name="fk_confirmations_reading_id"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_confirmations"),
-        sa.UniqueConstraint("reading_id", "parser", name="uq_confirmations_reading_id_parser"),
     )
+    op.create_index("ix_confirmations_reading_id", "confirmations", ["reading_id"])
     op.create_table(
         "grids",
         sa.Column("reading_id", sa.Integer(), nullable=False),
@@ -210,6 +214,7 @@ def downgrade() -> None:
     op.drop_table("assessments")
     op.drop_table("indicators")
     op.drop_table("grids")
+    op.drop_index("ix_confirmations_reading_id", table_name="confirmations")
     op.drop_table("confirmations")
     op.drop_column("figures", "confidences")
     op.drop_column("readings", "signature")

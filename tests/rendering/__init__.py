@@ -1,1 +1,1 @@
-"""Reports with known truth, printed into every kind of file: one module a kind, with `render`."""
+"""Reports with known truth printed into files: one module a kind, with `render(report)`."""

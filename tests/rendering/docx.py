@@ -16,12 +16,14 @@ MAIN = "word/document.xml"
 NAMESPACE = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 W = f"{{{NAMESPACE}}}"
 FONTS = (
-    f'<w:rPr xmlns:w="{NAMESPACE}"><w:rFonts w:hint="eastAsia" w:ascii="仿宋_GB2312" w:eastAsia="仿宋_GB2312"'
+    f'<w:rPr xmlns:w="{NAMESPACE}">'
+    '<w:rFonts w:hint="eastAsia" w:ascii="仿宋_GB2312" w:eastAsia="仿宋_GB2312"'
     ' w:hAnsi="宋体" w:cs="宋体"/><w:color w:val="000000"/><w:kern w:val="0"/><w:sz w:val="32"/>'
     '<w:szCs w:val="32"/><w:lang w:val="en-US" w:eastAsia="zh-CN" w:bidi="ar"/></w:rPr>'
 )
 PARAGRAPH = (
-    f'<w:pPr xmlns:w="{NAMESPACE}"><w:keepNext w:val="0"/><w:widowControl/><w:tabs><w:tab w:val="left"'
+    f'<w:pPr xmlns:w="{NAMESPACE}">'
+    '<w:keepNext w:val="0"/><w:widowControl/><w:tabs><w:tab w:val="left"'
     ' w:pos="312"/></w:tabs><w:spacing w:before="0" w:after="0" w:line="560" w:lineRule="exact"/>'
     '<w:ind w:firstLine="0"/><w:jc w:val="center"/></w:pPr>'
 )

@@ -249,33 +249,56 @@ def statutory_report(
 
 
 def draw(base: str, report: Report) -> Figures:
-    """Figures for every cell of either 其他处理 form that obey all relations."""
+    """Figures for every cell of either 其他处理 form that obey all relations, those between years
+    among them: an organ has its size, and a stock is what the years before have left.
+    """
     rng = Random(f"{base}/figures")
+    place, year = base.rsplit("/", 1)
     city = report.organ.startswith("乌鲁木齐市人民")
     figures: Figures = {}
     for key, item in form(report.layout).items.items():
         for row in item["rows"]:
-            for column in item["columns"]:
-                figures[f"art20.{key}.{row}.{column}"] = art20_figure(row, column, city, rng)
+            names = tuple(item["columns"])
+            drawn = art20_row(f"{place}/{key}/{row}", int(year), names)
+            if row == "regulations" and not city:
+                drawn = [Decimal(0)] * len(names)
+            for column, figure in zip(names, drawn, strict=True):
+                figures[f"art20.{key}.{row}.{column}"] = figure
     draw_applications(figures, base, rng)
     for block in statutory()["review_litigation"]["blocks"]:
         parts = [rng.choice((0, 0, 0, 1, 2, rng.randint(1, 15))) for _ in range(4)]
         names = (*statutory()["review_litigation"]["columns"],)
-        for name, figure in zip(names, (*parts, sum(parts)), strict=True):
-            figures[f"review_litigation.{block}.{name}"] = Decimal(figure)
+        for name, count in zip(names, (*parts, sum(parts)), strict=True):
+            figures[f"review_litigation.{block}.{name}"] = Decimal(count)
     return figures
 
 
-def art20_figure(row: str, column: str, city: bool, rng: Random) -> Decimal:
-    if row == "regulations" and not city:
-        return Decimal(0)
-    if column in {"amount", "amount_wanyuan"}:
-        return Decimal(rng.randint(100_000, 99_999_999)) / 100
-    if column == "change":
-        return Decimal(rng.choice((0, 0, 1, 2, 7)))
-    if column == "decisions":
-        return Decimal(rng.choice((rng.randint(0, 90), rng.randint(1000, 20_000))))
-    return Decimal(rng.choice((0, rng.randint(1, 30), rng.randint(20, 200))))
+FIRST_YEAR = 2018
+
+
+def art20_row(place: str, year: int, columns: tuple[str, ...]) -> list[Decimal]:
+    """One row of article 20. `place` names organ and row: what it had in the first year, and how
+    much of it there is in a usual one.
+    """
+    rng = Random(f"{place}/size")
+    usual = {
+        "decisions": rng.choice((rng.randint(3, 90), rng.randint(1000, 20_000))),
+        "amount": rng.randint(100_000, 99_999_999),
+    }
+    stock = rng.choice((0, rng.randint(1, 30), rng.randint(20, 200)))
+    for past in range(min(FIRST_YEAR, year), year + 1):
+        rng = Random(f"{place}/{past}")
+        stock_before = stock
+        made, repealed = rng.choice((0, 1, 3, rng.randint(0, 30))), rng.randint(0, min(stock, 9))
+        change = rng.choice((0, 0, 1, 2, 7))
+        stock += change if "change" in columns else made - repealed
+        known = {"valid": stock, "last_year_items": stock_before, "change": change, "made": made}
+        known |= {"repealed": repealed, "newly_made": made, "newly_published": made}
+        known |= {"published_total": stock + made, "projects": rng.randint(20, 60)}
+    swing = rng.uniform(0.6, 1.6)
+    known["decisions"] = int(usual["decisions"] * swing)
+    money = Decimal(int(usual["amount"] * swing)) / 100
+    return [money if "amount" in column else Decimal(known[column]) for column in columns]
 
 
 def draw_applications(figures: Figures, base: str, rng: Random) -> None:
@@ -285,10 +308,13 @@ def draw_applications(figures: Figures, base: str, rng: Random) -> None:
     results = [
         row for row in form("2021").rows if len(every_row[row]) > 1 and row != "result_total"
     ]
-    largest = rng.choice((3, 40, 40, 1500))
+    usual = Random(f"{place}/applications")
+    largest = usual.choice((3, 40, 40, 1500))
+    least = 0 if largest == 3 else largest // 2
+    asking = {c for c in columns if c == "natural_person" or usual.random() < 0.3}
     counts: dict[tuple[str, str], int] = {}
     for column in columns:
-        handled = rng.randint(0, largest) if column == "natural_person" or rng.random() < 0.3 else 0
+        handled = rng.randint(least, largest) if column in asking else 0
         carried_in = carried(place, int(number) - 1, column)
         carried_out = carried(place, int(number), column)
         counts["carried_in", column] = carried_in
@@ -539,10 +565,7 @@ def statutory_sections(
     Shifted sections: the second title comes twice, first over prose and then over the tables, and
     the numbers go on counting or one of them is repeated.
     """
-    figures = {
-        "received": cells["applications.new_received.total"].value or 0,
-        "granted": cells["applications.granted.total"].value or 0,
-    }
+    figures = stated_figures(cells)
     words = prose()
     keys = list(statutory()["sections"])
     numbers = list(NUMERALS)
@@ -557,10 +580,74 @@ def statutory_sections(
         shifted = len(keys) > 6 and place == 2
         part = words["overview"] if shifted else words[key]
         heading = script(f"{number}、{statutory()['sections'][key]}")
-        sections.append((heading, sentences(part, rng, report, figures)))
+        written = sentences(part, rng, report, figures)
+        if key == "overview":
+            written += (*stated(report, rng, figures), invented(rng))
+        if key == "problems":
+            written += (invented(rng),)
+        sections.append((heading, written))
         if key in {"art20", "applications", "review_litigation"} and not shifted:
             tables[place] = key
     return tuple(sections), tables
+
+
+def stated_figures(cells: Mapping[str, Published]) -> dict[str, str]:
+    """The figures a report's prose may state, from its tables as printed."""
+
+    def total(*paths: str) -> Decimal:
+        known = (cells[path].value for path in paths if path in cells)
+        return sum((value or Decimal(0) for value in known), Decimal(0))
+
+    applications = ("new_received", "carried_in", "granted", "result_total", "carried_out")
+    figures = {row: total(f"applications.{row}.total") for row in applications}
+    review = "review_litigation"
+    item1 = "art20.item1.normative_documents"
+    known = {
+        "received": figures["new_received"],
+        **figures,
+        "review": total(f"{review}.review.total"),
+        "litigation": total(
+            f"{review}.litigation_direct.total", f"{review}.litigation_after_review.total"
+        ),
+        "made": total(f"{item1}.made", f"{item1}.newly_made"),
+        "repealed": total(f"{item1}.repealed"),
+        "valid": total(f"{item1}.valid"),
+        "punishment": total("art20.item6.punishment.decisions"),
+        "coercion": total("art20.item6.coercion.decisions"),
+    }
+    spelt = {"received_in_words": numeral(int(known["received"]))}
+    return {name: format(value, "f") for name, value in known.items()} | spelt
+
+
+def numeral(number: int) -> str:
+    """A count below ten thousand in Chinese numerals.
+
+    >>> numeral(1030), numeral(15), numeral(0)
+    ('一千零三十', '十五', '零')
+    """
+    digits = str(number)
+    written = "".join(
+        "零一二三四五六七八九"[int(digit)] + ("" if digit == "0" else "千百十 "[at])
+        for at, digit in enumerate(digits, 4 - len(digits))
+    )
+    while "零零" in written:
+        written = written.replace("零零", "零")
+    written = written.replace(" ", "")
+    return (written.rstrip("零") or "零").removeprefix("一" if written.startswith("一十") else "")
+
+
+def stated(report: Report, rng: Random, figures: Mapping[str, object]) -> tuple[str, ...]:
+    """Some paragraphs that state figures of the tables, or others that look like them."""
+    words = prose()["stated"]
+    return sentences(
+        {"choose": 3, "paragraphs": words["both"] + words[report.layout]}, rng, report, figures
+    )
+
+
+def invented(rng: Random) -> str:
+    """A paragraph no other report is likely to hold."""
+    parts = list(prose()["invented"].values())
+    return "".join("，".join(rng.choice(part) for part in parts) + "。" for _ in range(3))
 
 
 # --- transcribed reports ------------------------------------------------------------------------

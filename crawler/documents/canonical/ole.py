@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from crawler.documents.canonical import cfb
+from crawler.documents import cfb
 from crawler.documents.canonical.base import Content, NotUnderstood
 
 RULE = "ole/1"
@@ -51,7 +51,10 @@ _RECORD_NOISE = {
 
 def feed(body: bytes, content: Content) -> None:
     """Put the content of a compound file. Raises NotUnderstood."""
-    streams = cfb.streams(body)
+    try:
+        streams = cfb.streams(body)
+    except cfb.Broken as broken:
+        raise NotUnderstood(str(broken)) from broken
     if _ENCRYPTED in streams:
         raise NotUnderstood("encrypted")
     table, dop = _dop(streams)

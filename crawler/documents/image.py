@@ -1,0 +1,84 @@
+"""Scanned pages → Document: ruling lines, ink and recognition. Needs the extra gongkai[ocr]."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+
+from crawler.documents.model import Block, Document, Remark
+from crawler.errors import Unreadable
+
+if TYPE_CHECKING:
+    from crawler.documents.scan.sheet import Bitmap
+
+KIND = "image"
+_EXTRA = ("rapidocr", "onnxruntime", "cv2")
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+# An A3 page at 600 dpi has 70 million pixels; a report has some ten pages.
+_MOST_PIXELS = 80_000_000
+_MOST_FRAMES = 60
+_SMALLEST = 32
+_DPI = (50, 1300)
+# What Pillow's decoders raise on torn or hostile bytes.
+_TORN = (
+    OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError,
+    AttributeError, ZeroDivisionError, RuntimeError, struct.error,
+)  # fmt: skip
+
+
+def is_mine(body: bytes) -> bool:
+    """Is this a PNG, JPEG, TIFF or BMP?"""
+    return body.startswith(_MAGIC) or (body[:2] == b"BM" and body[6:10] == b"\0\0\0\0")
+
+
+def read(body: bytes) -> Document:
+    """Read an image, each frame of it a page.
+
+    Raises:
+        Unreadable: needs_ocr (without the extra), damaged, bomb.
+    """
+    return read_pages(_frames(body))
+
+
+def read_pages(pages: Iterable[tuple[int, Bitmap, int]]) -> Document:
+    """Read page images: number from 1, grey pixels (height x width, uint8), dots per inch (0 where
+    not known). Boxes and edges of the grids are pixels of the page as it was straightened.
+
+    Raises:
+        Unreadable: needs_ocr, without the extra.
+    """
+    if missing := [name for name in _EXTRA if find_spec(name) is None]:
+        del missing
+        raise Unreadable("needs_ocr", what="the file")
+    from crawler.documents.scan.reading import read_page
+    from crawler.documents.scan.recognition import engine_name
+
+    blocks: list[Block] = []
+    grids = 0
+    for number, image, dpi in pages:
+        found = read_page(image, dpi, number, grids)
+        grids += sum(block.grid is not None for block in found)
+        blocks += found
+    return Document(KIND, tuple(blocks), engine=engine_name())
+
+
+def _frames(body: bytes) -> Iterator[tuple[int, Bitmap, int]]:
+    """The frames of an image as grey pages."""
+    try:
+        with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
+            for number, frame in enumerate(ImageSequence.Iterator(image), 1):
+                if number > _MOST_FRAMES:
+                    raise Unreadable("bomb", kind=KIND, limit=f"{_MOST_FRAMES} pages")
+                yield number, _grey(frame), _resolution(frame)
+    except Image.DecompressionBombError as error:
+        raise Unreadable("bomb", kind=KIND, limit=f"{_MOST_PIXELS} pixels") from error
+    except UnidentifiedImageError as error:
+        raise Unreadable("damaged", kind=KIND, why="no image in it") from error
+    except _TORN as error:
+        raise Unreadable("damaged", kind=KIND, why=str(error) or type(error).__name__) from error

@@ -1,0 +1,1 @@
+"""Page images → grids and paragraphs. Needs the extra gongkai[ocr]; imported only by image.py."""

@@ -1,0 +1,303 @@
+"""Tables cut by a page: which grids are parts of one table, and what the cut parted put together.
+
+Joined is what the form's own labels prove to belong together; a value that may belong to either of
+two rows is taken from both, so that its cell is reported unread.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from crawler.documents.model import Grid, GridCell
+from crawler.forms.index import Index, Label
+from crawler.forms.labels import measure, squeeze
+from crawler.forms.model import State
+
+# Of the width of the table: edges this near are one edge.
+_NEAR = 0.01
+_FIGURES = frozenset((State.NUMBER, State.ZERO, State.DASH))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A grid as it is to be read. `table` is the ordinal of the first part of its table, whose
+    columns it shares; `is_last` is False where the table goes on. `columns` leads from its columns
+    to those of the grid as the document has it; `joined` are places in that grid whose text now
+    stands in a part before it: repeated heads, and ends of what a page cut in two.
+    """
+
+    grid: Grid
+    table: int
+    is_last: bool
+    columns: Mapping[int, int] = field(default_factory=dict)
+    joined: frozenset[tuple[int, int, int]] = frozenset()
+
+
+def parts(grids: Sequence[Grid], index: Index) -> Iterator[Part]:
+    """The grids in their order, those of one table mended where pages cut them."""
+    for chain in _chains(grids):
+        if len(chain) == 1:
+            yield Part(chain[0], chain[0].ordinal, True)
+            continue
+        aligned = _aligned(chain)
+        for number, grid in enumerate(_mended(aligned, index)):
+            pairs = list(zip(_cells(aligned[number]), _cells(chain[number]), strict=True))
+            left = {(cell.row, cell.column): cell.text for cell in _cells(grid)}
+            yield Part(
+                grid,
+                chain[0].ordinal,
+                number == len(chain) - 1,
+                {cell.column: old.column for cell, old in pairs},
+                frozenset(
+                    (grid.ordinal, old.row, old.column)
+                    for cell, old in pairs
+                    if old.text and not left.get((cell.row, cell.column), "?")
+                ),
+            )
+
+
+def _cells(grid: Grid) -> Iterator[GridCell]:
+    for row in grid.rows:
+        yield from row
+
+
+def _chains(grids: Sequence[Grid]) -> Iterator[list[Grid]]:
+    chain: list[Grid] = []
+    for grid in grids:
+        if chain and not _goes_on(chain[-1], grid):
+            yield chain
+            chain = []
+        chain.append(grid)
+    if chain:
+        yield chain
+
+
+def _goes_on(one: Grid, other: Grid) -> bool:
+    """The last table of a page and the first of the next, equally wide."""
+    if one.page is None or other.page != one.page + 1 or not one.xs or not other.xs:
+        return False
+    wide = one.xs[-1] - one.xs[0]
+    return abs(other.xs[-1] - other.xs[0] - wide) < _NEAR * wide
+
+
+def _aligned(chain: list[Grid]) -> list[Grid]:
+    """The parts with one numbering of columns: the edges of all of them."""
+    near = _NEAR * (chain[0].xs[-1] - chain[0].xs[0])
+    edges: list[float] = []
+    for x in sorted(x - grid.xs[0] for grid in chain for x in grid.xs):
+        if not edges or x - edges[-1] > near:
+            edges.append(x)
+    return [_renumbered(grid, edges, near) for grid in chain]
+
+
+def _renumbered(grid: Grid, edges: list[float], near: float) -> Grid:
+    left = grid.xs[0]
+    places = [max(bisect_left(edges, x - left + near / 1000) - 1, 0) for x in grid.xs]
+    if len(set(places)) < len(places):
+        return grid
+    rows = tuple(
+        tuple(
+            cell._replace(
+                column=places[cell.column],
+                colspan=places[cell.column + cell.colspan] - places[cell.column],
+            )
+            for cell in row
+        )
+        for row in grid.rows
+    )
+    return replace(grid, rows=rows, xs=tuple(left + x for x in edges))
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """A part while it is mended: its cells by place, and where a label's beginning stands."""
+
+    grid: Grid
+    cells: dict[tuple[int, int], GridCell]
+    begins: dict[tuple[int, int], tuple[int, tuple[int, int]]] = field(default_factory=dict)
+
+    def bottom(self) -> dict[tuple[int, int], GridCell]:
+        """The cells that reach the foot, by column and colspan."""
+        foot = len(self.grid.rows)
+        return {(c.column, c.colspan): c for c in self.cells.values() if c.row + c.rowspan == foot}
+
+    def top(self, head: int) -> dict[tuple[int, int], GridCell]:
+        """The cells below a repeated head of so many rows."""
+        return {(c.column, c.colspan): c for c in self.cells.values() if c.row == head}
+
+
+def _mended(chain: list[Grid], index: Index) -> list[Grid]:
+    sheets = [
+        _Sheet(grid, {(c.row, c.column): c for row in grid.rows for c in row}) for grid in chain
+    ]
+    for number, (one, other) in enumerate(pairwise(sheets)):
+        head = _repeated(sheets[: number + 1], other)
+        for place, cell in other.cells.items():
+            if cell.row < head:
+                other.cells[place] = cell._replace(text="")
+        if head < len(other.grid.rows):
+            _mend_heads(one, other, other.top(head), index)
+            _mend_groups(sheets, number, other.top(head), index)
+            _mend_row(one, other, other.top(head), index)
+    return [_rebuilt(sheet) for sheet in sheets]
+
+
+def _repeated(before: list[_Sheet], sheet: _Sheet) -> int:
+    """How many of a part's rows are a head that stands in the parts before it."""
+    wanted = _words(sheet)
+    rows = [words for part in before for words in _words(part) if words]
+    best = 0
+    for start in range(len(rows)):
+        count = 0
+        for one, other in zip(rows[start:], wanted, strict=False):
+            if one != other or not _is_head(one):
+                break
+            count += 1
+        best = max(best, count)
+    return best
+
+
+def _words(sheet: _Sheet) -> list[list[str]]:
+    """The texts of each row."""
+    rows: list[list[str]] = [[] for _ in sheet.grid.rows]
+    for cell in sorted(sheet.cells.values(), key=lambda cell: (cell.row, cell.column)):
+        rows[cell.row] += [text] if (text := squeeze(cell.text)) else []
+    return rows
+
+
+def _is_head(words: list[str]) -> bool:
+    """Words, and no figure among them."""
+    return bool(words) and not any(measure(word).state in _FIGURES for word in words)
+
+
+def _mend_heads(
+    one: _Sheet, other: _Sheet, top: dict[tuple[int, int], GridCell], index: Index
+) -> None:
+    """The head of a column begins on one page and ends on the next."""
+    for span, above in one.bottom().items():
+        below = top.get(span)
+        if below is None or not above.text.strip() or not below.text.strip():
+            continue
+        whole = above.text + "\n" + below.text
+        words = measure(below.text).state is State.TEXT
+        if words and index.head(whole) and not index.head(below.text):
+            one.cells[above.row, above.column] = above._replace(text=whole)
+            other.cells[below.row, below.column] = below._replace(text="")
+
+
+def _mend_groups(
+    sheets: list[_Sheet], number: int, top: dict[tuple[int, int], GridCell], index: Index
+) -> None:
+    """The label of a group of rows begins on one page and ends on the next."""
+    one, other = sheets[number], sheets[number + 1]
+    for span, above in one.bottom().items():
+        below = top.get(span)
+        if below is None:
+            continue
+        here = (above.row, above.column)
+        sheet, place = one.begins.get(here, (number, here))
+        begun = sheets[sheet].cells[place]
+        if not begun.text.strip() or index.row(begun.text):
+            continue
+        whole = begun.text + "\n" + below.text
+        label = index.row(whole)
+        if (label and label.row is None) or _begins_group(whole, index):
+            sheets[sheet].cells[place] = begun._replace(text=whole)
+            other.cells[below.row, below.column] = below._replace(text="")
+            other.begins[below.row, below.column] = (sheet, place)
+
+
+def _begins_group(text: str, index: Index) -> bool:
+    return any(squeeze(label).startswith(squeeze(text)) for label in _groups(index))
+
+
+def _groups(index: Index) -> Iterator[str]:
+    for table in index.form.tables:
+        yield from table.groups
+
+
+def _mend_row(
+    one: _Sheet, other: _Sheet, top: dict[tuple[int, int], GridCell], index: Index
+) -> None:
+    """One row in two halves: part of its label and of its values above, the rest below."""
+    pairs: list[tuple[GridCell, GridCell]] = []
+    for span, above in sorted(one.bottom().items()):
+        below = top.get(span)
+        if below is None:
+            return
+        below = other.cells[below.row, below.column]
+        above = one.cells[above.row, above.column]
+        if pairs or not _is_left_of_label(above, below, index):
+            pairs.append((above, below))
+    if len(pairs) < 2 or any(a.rowspan > 1 or b.rowspan > 1 for a, b in pairs):
+        return
+    (label, rest), *values = pairs
+    verdict = _verdict(label.text, rest.text, values, index)
+    if verdict == "one":
+        for above, below in pairs:
+            text = "\n".join(filter(str.strip, (above.text, below.text)))
+            one.cells[above.row, above.column] = above._replace(text=text)
+            other.cells[below.row, below.column] = below._replace(text="")
+    elif verdict == "doubtful":
+        for above, _ in values:
+            del one.cells[above.row, above.column]
+
+
+def _is_left_of_label(above: GridCell, below: GridCell, index: Index) -> bool:
+    """Do these two stand in a column of groups, and not of rows?"""
+    if above.rowspan > 1 or below.rowspan > 1:
+        return True
+    blank = not above.text.strip() and not below.text.strip()
+    return blank or _is_group(above, index) or _is_group(below, index)
+
+
+def _is_group(cell: GridCell, index: Index) -> bool:
+    label = index.row(cell.text)
+    return label is not None and label.row is None
+
+
+def _verdict(label: str, rest: str, values: list[tuple[GridCell, GridCell]], index: Index) -> str:
+    """Are two rows on either side of a cut `one` row, `two`, or is it `doubtful`?"""
+    above = any(a.text.strip() for a, _ in values)
+    below = any(b.text.strip() for _, b in values)
+    clash = any(a.text.strip() and b.text.strip() for a, b in values)
+    upper, lower, whole = (_row(text, index) for text in (label, rest, label + "\n" + rest))
+    if not rest.strip():
+        if not below or not upper:
+            return "two"
+        return "doubtful" if clash else "one"
+    if not label.strip():
+        return "one" if lower and above and not clash else "two"
+    if lower:
+        return "two"
+    if whole and (whole.rank < 2 or _is_open(label)):
+        return "doubtful" if clash else "one"
+    # Nobody knows the second half: the first may be no more than the beginning of a label.
+    is_cut = upper is not None and upper.rank == 2
+    return "doubtful" if is_cut and below and not above else "two"
+
+
+def _row(text: str, index: Index) -> Label | None:
+    label = index.row(text) if text.strip() else None
+    return label if label and label.row else None
+
+
+def _is_open(text: str) -> bool:
+    """Does a bracket stand open at the end?"""
+    line = squeeze(text)
+    return line.rfind("(") > line.rfind(")")
+
+
+def _rebuilt(sheet: _Sheet) -> Grid:
+    rows = tuple(
+        tuple(
+            sheet.cells[cell.row, cell.column]
+            for cell in row
+            if (cell.row, cell.column) in sheet.cells
+        )
+        for row in sheet.grid.rows
+    )
+    return replace(sheet.grid, rows=rows)

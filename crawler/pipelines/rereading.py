@@ -1,0 +1,112 @@
+"""Every version of the archive read again, by several processes, in the order of its WARC files."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from crawler.cms import cms_by_key
+from crawler.errors import SourceError
+from crawler.pipelines.opened import find_file, read_article, read_file
+from crawler.pipelines.records import reading_record
+from crawler.pipelines.reopened import Came, Reopener
+from crawler.portals import load
+from storage.database import open_for_reading
+from storage.errors import StorageError
+from storage.facts import ReadingRecord, file_of_capture, read_by
+from storage.schema import (
+    attempts,
+    captures,
+    organs,
+    reports,
+    versions,
+)
+from storage.settings import Settings
+
+# So many at a time: enough to be worth a message, few enough to be kept in one transaction.
+_TOGETHER = 16
+
+
+class Task(NamedTuple):
+    """A version and how its first capture came; `title` is what a person calls it."""
+
+    version_id: int
+    report_id: int
+    part: str
+    name: str
+    title: str
+    came: Came
+
+
+class Reread(NamedTuple):
+    """What a version says today, or why it could not be opened."""
+
+    task: Task
+    read: ReadingRecord | str
+
+
+def tasks(connection: sa.Connection, parser: str | None) -> list[Task]:
+    """The versions that `parser` has not read yet (None: all), in the order of their records."""
+    v, c = versions.c, captures.c
+    query = (
+        sa.select(v.id, v.report_id, v.part, v.name, organs.c.name.label("organ"), reports.c.year)
+        .add_columns(v.capture_id, c.url, attempts.c.portal, attempts.c.purpose)
+        .select_from(versions)
+        .join(captures, c.id == v.capture_id)
+        .join(attempts, attempts.c.id == c.attempt_id)
+        .join(reports, reports.c.id == v.report_id)
+        .join(organs, organs.c.id == reports.c.organ_id)
+        .order_by(c.warc_file_id, c.warc_offset, v.id)
+    )
+    if parser is not None:
+        query = query.where(v.id.not_in(read_by(parser)))
+    return [
+        Task(
+            *(row.id, row.report_id, row.part, row.name),
+            f"{row.organ} {row.year} {row.name or row.part}",
+            Came(row.capture_id, row.url, row.portal, row.purpose),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def reread(waiting: Sequence[Task], limit: int, jobs: int) -> Iterator[list[Reread]]:
+    """Read them, a few at a time, in their order. `limit`: bytes a content may have."""
+    parts = [waiting[at : at + _TOGETHER] for at in range(0, len(waiting), _TOGETHER)]
+    if jobs == 1 or len(parts) < 2:
+        yield from (_read_all(part, limit) for part in parts)
+        return
+    # A fork would take the parent's connections along.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context) as pool:
+        yield from pool.map(_read_all, parts, [limit] * len(parts))
+
+
+def _read_all(part: Sequence[Task], limit: int) -> list[Reread]:
+    return [Reread(task, _read(_reopener(limit), task)) for task in part]
+
+
+@cache
+def _reopener(limit: int) -> Reopener:
+    """One a process."""
+    settings = Settings()
+    engine = open_for_reading(settings)
+    assert engine is not None, "an archive with versions is there"
+    return Reopener(engine, settings, load(cms_by_key()), limit)
+
+
+def _read(reopener: Reopener, task: Task) -> ReadingRecord | str:
+    try:
+        if task.part == "page":
+            return reading_record(read_article(reopener.article(task.came)))
+        body = reopener.file(task.came)
+        with reopener.engine.connect() as connection:
+            root = file_of_capture(connection, task.came.capture_id, task.name)
+        return reading_record(read_file(find_file(root, body, task.name)))
+    except (SourceError, StorageError) as error:
+        return str(error)

@@ -1,0 +1,60 @@
+"""What do persons hold against the machine, and which of it wants a second look?"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import sqlalchemy as sa
+
+from storage.corrections import in_force
+from storage.schema import organs, reports
+
+
+class Correction(TypedDict):
+    """A correction in force. `cell` is null where it says whose report it is; `review`: the source
+    says something else by now than when it was made.
+    """
+
+    division_code: str
+    organ: str
+    year: int
+    cell: str | None
+    url: str | None
+    before: str
+    after: str
+    author: str
+    reason: str
+    evidence: str
+    made_at: str
+    review: bool
+
+
+def corrections(connection: sa.Connection) -> list[Correction]:
+    """Of all reports, oldest first."""
+    o, r = organs.c, reports.c
+    query = sa.select(r.id, r.year, o.name, o.division_code).join(organs, o.id == r.organ_id)
+    known = {row.id: row for row in connection.execute(query)}
+    return [
+        Correction(
+            division_code=known[each.report_id].division_code,
+            organ=known[each.report_id].name,
+            year=known[each.report_id].year,
+            cell=each.cell,
+            url=each.url,
+            before=_shown(each.before),
+            after=_shown(each.after),
+            author=each.entry.author,
+            reason=each.entry.reason,
+            evidence=each.entry.evidence,
+            made_at=each.entry.at.isoformat(),
+            review=each.review,
+        )
+        for each in in_force(connection)
+    ]
+
+
+def _shown(said: dict[str, Any]) -> str:
+    """A figure, or whose report of which year."""
+    if "organ" in said:
+        return f"{said['organ']} {said['year']}"
+    return f"{said['raw'].strip()} ({said['state']})".strip()
