@@ -87,7 +87,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dpi", type=int, nargs="+", default=[150, 200])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--reports", nargs="+", default=["gold"], help="gold [SLUG …], or generated N")
+    parser.add_argument(
+        "--reports", nargs="+", default=["gold"], help="gold [SLUG …], or generated N"
+    )
     options = parser.parse_args()
     if why := missing():
         print(f"nothing can be rendered here: {why}")

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from crawler.forms.definition import Form, Row, Table, common
-from crawler.forms.labels import measure
-from crawler.forms.model import Cell, Finding, State, Verdict
+from crawler.forms.labels import measure, name
+from crawler.forms.model import Cell, Finding, Line, State, Verdict
 
 Place = tuple[int, int, int]
+_GUESS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A line that names a row: `spots` by column key; `rank` grades the label (0 is best)."""
+    """A line that names a row: `spots` by column key; `rank` grades the label (0 is best, 3 is
+    a guess).
+    """
 
     table: str
     row: str
@@ -48,6 +51,8 @@ class Claims:
     lines: dict[tuple[str, str], list[Claim]] = field(default_factory=lambda: defaultdict(list))
     findings: list[Finding] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # tables whose text lost its blanks
+    taken: dict[tuple[int, int], Line] = field(default_factory=dict)  # by grid and row
+    unclaimed: set[int] = field(default_factory=set)  # grids nobody read
 
     def add(self, claim: Claim) -> None:
         self.lines[claim.table, claim.row].append(claim)
@@ -55,6 +60,12 @@ class Claims:
     def say(self, rule: str, cells: tuple[str, ...] = (), **facts: str) -> None:
         """Add a finding; the sentence of `rule`, or of `rule.case`, stands in words.toml."""
         self.findings.append(Finding(rule.partition(".")[0], Verdict.FINDING, cells, facts, rule))
+
+    def is_whole(self, table: Table) -> bool:
+        """Is every row of the table claimed, with all its values?"""
+        found = [claim for row in table.row_keys for claim in self.lines.get((table.key, row), ())]
+        read = {claim.row for claim in found if len(claim.spots) == table.width}
+        return len(read) == len(table.rows)
 
     def has(self, table: str) -> bool:
         return any(key == table for key, _ in self.lines)
@@ -77,6 +88,7 @@ def settle(form: Form, claims: Claims) -> tuple[Cell, ...]:
             if len(best) > 1:
                 conflicts += [cell.path for cell in line if _disagree(best, cell.column)]
             cells += line
+        _say_order(claims, table)
         _say_missing(claims, table, missing)
         _say_repeated(claims, table, repeated, conflicts)
     _say_cells(form, claims, cells)
@@ -102,9 +114,7 @@ def _cells(table: Table, row: Row, best: list[Claim]) -> Iterator[Cell]:
             yield Cell(table.key, row.key, key, "", State.UNREAD)
         elif not spot.certain or spot.doubtful or (len(best) > 1 and _disagree(best, key)):
             at, sure = spot.place, spot.confidence
-            yield Cell(
-                table.key, row.key, key, spot.raw, State.UNREAD, place=at, confidence=sure
-            )
+            yield Cell(table.key, row.key, key, spot.raw, State.UNREAD, place=at, confidence=sure)
         else:
             judged = measure(spot.raw)
             yield Cell(
@@ -124,10 +134,29 @@ def _disagree(best: list[Claim], column: str) -> bool:
     """Do several claims for one cell say different things? An absent or doubtful one does."""
     found = [claim.spots.get(column) for claim in best]
     said = {
-        measure(spot.raw) if spot and spot.certain and not spot.doubtful else None
-        for spot in found
+        measure(spot.raw) if spot and spot.certain and not spot.doubtful else None for spot in found
     }
     return len(said) > 1
+
+
+def _say_order(claims: Claims, table: Table) -> None:
+    """Rows in another order or under other numbers are read by their words, and said."""
+    if table.across:
+        return
+    order: list[int] = []
+    for (key, row_key), found in claims.lines.items():
+        if key != table.key:
+            continue
+        place = table.row_keys.index(row_key)
+        if found[0].rank < _GUESS:
+            order.append(place)
+        if found[0].rank:
+            have, want = name(found[0].label).ordinal, name(table.rows[place].label).ordinal
+            if have and want and have[1:] != want[1:]:
+                label = "".join(found[0].label.split())
+                claims.say("other_ordinal", label=label, form=table.rows[place].label)
+    if order != sorted(order):
+        claims.say("other_order.rows", table=table.key, title=table.title)
 
 
 def _say_missing(claims: Claims, table: Table, missing: list[Row]) -> None:

@@ -140,6 +140,7 @@ class Common:
     dateline: tuple[str, ...]
     index_labels: frozenset[str]
     old_headings: tuple[str, ...]
+    parts: tuple[frozenset[str], ...]
     traditional: str
     simplified: str
     least_confidence: float
@@ -159,10 +160,25 @@ def common() -> Common:
     given = _tuples(data)
     for key in ("dashes", "index_labels"):
         given[key] = frozenset(given.get(key, ()))
+    given["parts"] = tuple(map(frozenset, given.get("parts", ())))
     words = _make(Common, given, path, "")
     if len(words.traditional) != len(words.simplified):
         raise FormError(f"{path.name}: traditional and simplified must be of one length")
     return words
+
+
+@cache
+def composed(name: str, parts: tuple[str, ...]) -> Form:
+    """The form `name` with its tables, and what is said of them, taken part by part (see `parts`
+    in common.toml) from the forms named: for reports that mix the layouts.
+    """
+    tables: list[Table] = []
+    relations: list[Relation] = []
+    for keys, part in zip(common().parts, parts, strict=True):
+        form = forms()[part]
+        tables += [table for table in form.tables if table.key in keys]
+        relations += [relation for relation in form.relations if relation.table in keys]
+    return replace(forms()[name], tables=tuple(tables), relations=tuple(relations))
 
 
 def load(path: Path) -> Form:

@@ -16,6 +16,7 @@ from crawler.forms.definition import Table
 from crawler.forms.index import Index, Label
 from crawler.forms.labels import core, measure, squeeze
 from crawler.forms.model import State
+from crawler.forms.torn import put_together
 
 _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}、")
 _LONGEST_LABEL = 80
@@ -43,6 +44,10 @@ def read_tokens(
     lost: list[str] = []
     for table in tables:
         readable = reader.across(table) if table.across else reader.table(table)
+        if not table.across and not claims.is_whole(table):
+            torn = put_together(tokens, index, claims, table)
+            reader.used |= torn
+            readable = readable or bool(torn)
         if not readable:
             lost.append(table.key)
     claims.lost.update(lost)

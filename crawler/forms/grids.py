@@ -14,12 +14,13 @@ from crawler.forms.claims import Claim, Claims, Spot
 from crawler.forms.definition import Table, common
 from crawler.forms.index import Index, Label
 from crawler.forms.labels import core, measure, name, squeeze
-from crawler.forms.model import State
+from crawler.forms.model import Line, Role, State
 from crawler.forms.seams import Part, parts
 from crawler.forms.spelling import spelt
 
 _SECTION = re.compile(r"第二十条第")
 _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}[、.]")
+_NOTE = re.compile(r"(?:备注|注释|说明|注)[:1-9]")
 _UNIT_OF_MONEY = re.compile(r"[万亿]?元")
 _VALUES = frozenset((State.NUMBER, State.ZERO, State.DASH))
 # A label this like the expected one, with its number and between its neighbours, is that label.
@@ -73,7 +74,7 @@ class _State:
 
 
 def read_grids(grids: Iterable[Grid], index: Index, claims: Claims) -> None:
-    """Claim what the grids hold; whatever nobody claimed becomes a finding."""
+    """Claim what the grids hold; what nobody claimed becomes a finding, or an unclaimed grid."""
     reader = _Reader(index, claims)
     for part in parts([spelt(grid, index, claims) for grid in grids], index):
         reader.read(part)
@@ -105,8 +106,7 @@ class _Reader:
             self._claim_across(across, state.blank)
         if not state.used:
             if not is_index(grid) and (part.is_last or not state.in_head):
-                first = next((c.text for row in grid.rows for c in row if c.text.strip()), "")
-                self._claims.say("unclaimed_table", text=first[:40])
+                self._claims.unclaimed.add(grid.ordinal)
             return
         for line in _guess(self._index, state):
             self._claim(line)
@@ -122,6 +122,7 @@ class _Reader:
     def _row(self, number: int, row: Sequence[GridCell]) -> None:
         state = self._state
         label, text, at = self._label(row)
+        role = Role.ROW
         if label and label.row:
             values = self._values(number, row, at)
             line = _Line(number, text, values, label)
@@ -134,10 +135,13 @@ class _Reader:
             if not state.in_head:
                 state.new_head()
             state.heads.append(number)
+            role = Role.HEAD
         elif self._is_across(number, row):
+            at = len(row) - len(self._across_values(row))
             self._read_across(number, row)
         else:
-            self._other(number, row)
+            role = self._other(number, row)
+        self._claims.taken[self._grid.ordinal, number] = Line(role, at)
 
     def _label(self, row: Sequence[GridCell]) -> tuple[Label | None, str, int]:
         """The row label at the left, its text, and the index of the first cell behind it."""
@@ -155,6 +159,9 @@ class _Reader:
             found, text, at = label, row[i].text, i + 1
             if label.row:
                 break
+        # Where merging was lost, the label stands again in each of the cells it reached over.
+        while found and found.row and at < len(row) and row[at].text == text:
+            at += 1
         return found, text, at
 
     def _values(self, number: int, row: Sequence[GridCell], at: int) -> list[GridCell]:
@@ -240,23 +247,25 @@ class _Reader:
             if of_row:
                 self._claims.add(Claim(table.key, row_key, 0, of_row, table.key))
 
-    def _other(self, number: int, row: Sequence[GridCell]) -> None:
+    def _other(self, number: int, row: Sequence[GridCell]) -> Role:
         """A row that is neither head nor named: part of a head, a heading, or unclaimed."""
         state = self._state
         filled = [cell for cell in row if cell.text.strip()]
-        if not filled:
-            return
+        if not filled or (len(filled) == 1 and _NOTE.match(squeeze(filled[0].text))):
+            return Role.NOTE
         numbers = any(measure(cell.text).state in _VALUES for cell in filled)
         if _SECTION.search(squeeze(filled[0].text)) or (
             len(filled) == 1 and _HEADING.match(squeeze(filled[0].text)) and not numbers
         ):
             state.new_head()
-        elif state.in_head and not numbers:
+            return Role.HEADING
+        if state.in_head and not numbers:
             state.heads.append(number)
-        else:
-            at = 1 if measure(filled[0].text).state is State.TEXT else 0
-            label = filled[0].text if at else ""
-            state.unknown.append(_Line(number, label, list(row[row.index(filled[0]) + at :])))
+            return Role.HEAD
+        at = 1 if measure(filled[0].text).state is State.TEXT else 0
+        label = filled[0].text if at else ""
+        state.unknown.append(_Line(number, label, list(row[row.index(filled[0]) + at :])))
+        return Role.UNCLAIMED
 
     def _claim(self, line: _Line) -> None:
         label = line.found
@@ -341,7 +350,21 @@ class _Reader:
                 self._claims.say("unclaimed_column", label=column.texts[-1], table=table)
             if slot is not None and column.texts:
                 self._check_unit(table, slot, column.texts[-1])
+        self._say_missing_blocks(table, columns)
+        order = [slot for slot in slots if slot is not None]
+        if order != sorted(order):
+            title = self._index.tables[table].title
+            self._claims.say("other_order.columns", table=table, title=title)
         return Heads(self._table, slots, tuple((c.start, c.stop) for c in columns))
+
+    def _say_missing_blocks(self, table: str, columns: list[_Column]) -> None:
+        """Blocks beside each other whose own head no column bears are known by their order only."""
+        if self._across is None or self._across.key != table:
+            return
+        printed = {core(text) for column in columns for text in column.texts}
+        for row in self._across.rows:
+            if not printed & {core(label) for label in (row.label, *row.variants)}:
+                self._claims.say("unknown_heads.block", label=row.label, title=self._across.title)
 
     def _check_unit(self, table: str, slot: int, head: str) -> None:
         """Say when the head names another unit than the form; the numbers stay as published."""
@@ -376,8 +399,23 @@ class _Reader:
     def _by_name(self, table: str, columns: list[_Column]) -> tuple[int | None, ...]:
         """Columns in another order: each by its own name, a name that is not unique is none."""
         found = [self._index.positions(table, column.texts) for column in columns]
+        if not self._index.tables[table].across:
+            self._drop_orphans(table, columns, found)
         single = [places[0] if len(places) == 1 else None for places in found]
         return tuple(slot if single.count(slot) == 1 else None for slot in single)
+
+    def _drop_orphans(
+        self, table: str, columns: list[_Column], found: list[tuple[int, ...]]
+    ) -> None:
+        """Where the head prints the groups of its columns, a column outside its group is where
+        the head is out of joint: its values may be its neighbour's.
+        """
+        printed = [set(map(core, column.texts)) for column in columns]
+        groups = self._index.parents[table] & set().union(*printed)
+        for at, places in enumerate(found):
+            wanted = {parent for i in places for parent in self._index.slots[table][i].parents}
+            if wanted & groups and not wanted & printed[at]:
+                found[at] = ()
 
 
 @dataclass(slots=True)

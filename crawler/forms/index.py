@@ -56,6 +56,7 @@ class Index:
             if not table.across:
                 self._add_rows(table)
         self._add_heads()
+        self.is_head = lru_cache(maxsize=4096)(self._is_head)
         self.row = lru_cache(maxsize=4096)(self._row)
         self.head = lru_cache(maxsize=4096)(self._head)
 
@@ -104,6 +105,13 @@ class Index:
     def words(self) -> frozenset[str]:
         """The words of every label, folded."""
         return frozenset({*self._rows, *self._groups, *self._heads})
+
+    def _is_head(self, text: str) -> bool:
+        """Is this a label, or what may be left of one: 本年减 of 本年增/减?"""
+        if self.row(text) or self.head(text):
+            return True
+        words = core(text)
+        return any(is_part(words, label) for label in self._heads)
 
     def is_label(self, text: str) -> bool:
         return self.row(text) is not None or self.head(text) is not None

@@ -42,8 +42,8 @@ class Cell(NamedTuple):
     `table` is dotted, `row` and `column` are as in the gold files (`art20.item1`, `applications`),
     `raw` is the text as published, `value` only for NUMBER and ZERO, `unit` where the cell itself
     carries one (5446.75万元), `place` where it stood: (grid ordinal, row, column) or, in flattened
-    text, (-1, token index, 0); None for a cell that was not found (state UNREAD). `confidence` is
-    that of the engine where the source is an image.
+    text, (-1, token index, number within the token); None for a cell that was not found (state
+    UNREAD). `confidence` is that of the engine where the source is an image.
     """
 
     table: str
@@ -107,6 +107,23 @@ class Indicator(NamedTuple):
     place: tuple[int, int, int] | None = None
 
 
+class Role(StrEnum):
+    """What a row of a grid was taken for."""
+
+    ROW = "row"
+    HEAD = "head"
+    HEADING = "heading"
+    NOTE = "note"
+    UNCLAIMED = "unclaimed"
+
+
+class Line(NamedTuple):
+    """A row of a grid as it was taken; its first `labels` cells are labels."""
+
+    role: Role
+    labels: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A prose section; `heading` is empty for the text before the first heading."""
@@ -125,7 +142,9 @@ class Reading:
     `cells` stand in the form's own order and are complete: a cell the document does not show is
     there as UNREAD. `checks` holds one finding per relation of the form in the form's order
     (empty for `old` and `unknown`); `findings` everything else that wants saying. `grids` are the
-    document's, `unclaimed` the ordinals of those nobody read; `engine` as in Document.
+    document's, `unclaimed` the ordinals of those nobody read; `engine` as in Document. `lines` (by
+    ordinal and row) and `used` (tokens of flattened text that are no prose) are what
+    `crawler.forms.account` goes by.
     """
 
     layout: Layout
@@ -138,3 +157,5 @@ class Reading:
     grids: tuple[Grid, ...] = ()
     unclaimed: frozenset[int] = frozenset()
     engine: str = ""
+    lines: Mapping[tuple[int, int], Line] = field(default_factory=dict)
+    used: frozenset[int] = frozenset()

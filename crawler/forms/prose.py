@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 
 from crawler.documents.model import Document
 from crawler.forms.definition import common
@@ -46,13 +47,13 @@ def sections(lines: Iterable[str]) -> tuple[Section, ...]:
     return tuple(Section(heading, "\n".join(text)) for heading, text in found if heading or text)
 
 
-def lines_of(document: Document, with_tables: bool) -> list[str]:
-    """The document's prose line by line; tables, where wanted, a line a row."""
+def lines_of(document: Document, tables: Collection[int] = ()) -> list[str]:
+    """The document's prose line by line; of the tables those wanted, a line a row."""
     lines: list[str] = []
     for block in document.blocks:
         if block.grid is None:
             lines += [line for line in block.text.split("\n") if line.strip()]
-        elif with_tables:
+        elif block.grid.ordinal in tables:
             lines += ["\t".join(cell.text for cell in row) for row in block.grid.rows]
     return lines
 
@@ -89,11 +90,18 @@ def _is_dateline(line: str) -> bool:
 
 def _is_title(line: str) -> bool:
     text = squeeze(line)
-    words = common()
-    return (
+    subject, kind, never = _title_words()
+    return bool(
         len(text) <= _LONGEST_TITLE
+        and subject.search(text)
+        and kind.search(text)
+        and not never.search(text)
         and text[-1:] not in "。.;；:,，"
-        and any(word in text for word in words.title_subject)
-        and any(word in text for word in words.title_kind)
-        and not any(word in text for word in words.title_never)
     )
+
+
+@cache
+def _title_words() -> tuple[re.Pattern[str], ...]:
+    words = common()
+    kinds = (words.title_subject, words.title_kind, words.title_never)
+    return tuple([re.compile("|".join(map(re.escape, kind))) for kind in kinds])

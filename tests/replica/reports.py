@@ -71,6 +71,9 @@ LABEL_VARIANTS = "label_variants"
 LOCAL_ROWS = "local_rows"
 ONE_OTHER_ROW = "one_other_row"
 INDEX_TABLE = "index_table"
+HALFWIDTH = "halfwidth"
+COMMA_NUMBERS = "comma_numbers"
+INSTRUCTIONS = "instructions"
 
 DEFECTS = (
     BLANK,
@@ -93,6 +96,9 @@ DEFECTS = (
     LOCAL_ROWS,
     ONE_OTHER_ROW,
     INDEX_TABLE,
+    HALFWIDTH,
+    COMMA_NUMBERS,
+    INSTRUCTIONS,
 )
 RULES = ("A1", "A2", "A3", "R1", "R2", "R3")
 ONLY_2019 = frozenset({SIGNED})
@@ -499,6 +505,12 @@ def printed_labels(defects: Collection[str] = (), rng: Random | None = None) -> 
         labels |= {key: rng.choice(wordings) for key, wordings in words["variants"].items()}
         for style in rng.sample((halfwidth, comma_numbers), rng.randint(0, 2)):
             labels = {key: style(label) for key, label in labels.items()}
+    for style in (halfwidth, comma_numbers):
+        if style.__name__ in defects:
+            labels = {key: style(label) for key, label in labels.items()}
+    if INSTRUCTIONS in defects:
+        rows = [key for key in labels if ".rows." in key]
+        labels |= {key: labels[key] + rng.choice(words["instructions"]) for key in rows}
     if BROKEN_HEADER in defects:
         which = rng.randrange(3)
         labels |= {key: wordings[which] for key, wordings in words["broken"].items()}

@@ -118,8 +118,9 @@ class _Ruling:
         more = list(lines)
         for at in {line.at for line in lines}:
             crossing = sorted(
-                other.at for other in others if other.start - self._reach <= at
-                and at <= other.end + self._reach
+                other.at
+                for other in others
+                if other.start - self._reach <= at and at <= other.end + self._reach
             )
             for start, end in pairwise(crossing):
                 piece = Line(at, start, end)

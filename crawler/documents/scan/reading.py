@@ -51,9 +51,7 @@ def read_page(image: Bitmap, dpi: int, number: int, ordinal: int) -> list[Block]
             [cell.confidence for cell in cells],
         )
         placed.append((lattice.ys[0], Block("table", grid=grid, page=number)))
-    placed += [
-        (top, Block("paragraph", text, page=number)) for top, text in _prose(sheet, found)
-    ]
+    placed += [(top, Block("paragraph", text, page=number)) for top, text in _prose(sheet, found)]
     return [block for _, block in sorted(placed, key=lambda item: item[0])]
 
 

@@ -67,7 +67,9 @@ def _batches(order: Sequence[int], widths: Sequence[int]) -> Iterator[list[int]]
     """Strips of like width: all of a batch cost as much as its widest."""
     batch: list[int] = []
     for number in order:
-        if batch and (len(batch) == _BATCH or widths[number] > 1.25 * max(widths[batch[0]], _NARROWEST)):
+        if batch and (
+            len(batch) == _BATCH or widths[number] > 1.25 * max(widths[batch[0]], _NARROWEST)
+        ):
             yield batch
             batch = []
         batch.append(number)
