@@ -102,16 +102,16 @@ class Index:
         named = name(text)
         return self._heads.get(named.core) or self._heads.get(named.head)
 
+    def words(self) -> frozenset[str]:
+        """The words of every label, folded."""
+        return frozenset({*self._rows, *self._groups, *self._heads})
+
     def _is_head(self, text: str) -> bool:
         """Is this a label, or what may be left of one: 本年减 of 本年增/减?"""
         if self.row(text) or self.head(text):
             return True
         words = core(text)
         return any(is_part(words, label) for label in self._heads)
-
-    def words(self) -> frozenset[str]:
-        """The words of every label, folded."""
-        return frozenset({*self._rows, *self._groups, *self._heads})
 
     def is_label(self, text: str) -> bool:
         return self.row(text) is not None or self.head(text) is not None
