@@ -348,7 +348,9 @@ class _Reader:
             return None
         for slot, column in zip(slots, columns, strict=True):
             if slot is None and column.texts and len(columns) > width:
-                self._claims.say("unclaimed_column", label=column.texts[-1], table=table)
+                title = self._index.tables[table].title
+                label = column.texts[-1]
+                self._claims.say("unclaimed_column", label=label, table=table, title=title)
             if slot is not None and column.texts:
                 self._check_unit(table, slot, column.texts[-1])
         self._say_missing_blocks(table, columns)
