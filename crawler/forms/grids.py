@@ -224,9 +224,21 @@ class _Reader:
         values = list(row)
         if values and measure(values[0].text).state is State.TEXT and values[0].column == 0:
             assert self._across is not None
-            if len(values) > self._across.width or not values[0].text[:1].isdigit():
+            plain = values[0].text[:1].isdigit() or self._is_under_block(values[0].text)
+            if len(values) > self._across.width or not plain:
                 return values[1:]
         return values
+
+    def _is_under_block(self, text: str) -> bool:
+        """Words in the first column: do they stand under the head of a block, in place of a value,
+        and are they no label of the line?
+        """
+        assert self._across is not None
+        parents = self._index.parents[self._across.key]
+        first = (cell for r in self._state.heads for cell in self._head_row(r) if not cell.column)
+        return any(core(cell.text) in parents for cell in first) and (
+            core(text) not in map(core, common().line_labels)
+        )
 
     def _read_across(self, number: int, row: Sequence[GridCell]) -> None:
         assert self._across is not None
