@@ -308,7 +308,7 @@ class _Reader:
             if slot is not None:
                 place = (ordinal, cell.row, self._columns.get(cell.column, cell.column))
                 spots[slot] = Spot(cell.text, place, certain, cell.confidence)
-            elif cell.text.strip():
+            elif cell.text.strip() and cell.row == line.number:
                 self._claims.say("unclaimed_cell", text=cell.text, label=_shown(line))
         return spots
 
