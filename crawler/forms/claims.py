@@ -102,9 +102,7 @@ def _cells(table: Table, row: Row, best: list[Claim]) -> Iterator[Cell]:
             yield Cell(table.key, row.key, key, "", State.UNREAD)
         elif not spot.certain or spot.doubtful or (len(best) > 1 and _disagree(best, key)):
             at, sure = spot.place, spot.confidence
-            yield Cell(
-                table.key, row.key, key, spot.raw, State.UNREAD, place=at, confidence=sure
-            )
+            yield Cell(table.key, row.key, key, spot.raw, State.UNREAD, place=at, confidence=sure)
         else:
             judged = measure(spot.raw)
             yield Cell(
@@ -124,8 +122,7 @@ def _disagree(best: list[Claim], column: str) -> bool:
     """Do several claims for one cell say different things? An absent or doubtful one does."""
     found = [claim.spots.get(column) for claim in best]
     said = {
-        measure(spot.raw) if spot and spot.certain and not spot.doubtful else None
-        for spot in found
+        measure(spot.raw) if spot and spot.certain and not spot.doubtful else None for spot in found
     }
     return len(said) > 1
 

@@ -19,6 +19,9 @@ _THICKEST = 0.06
 _BREAK = 0.03
 _NARROWEST = 1.5
 _LOWEST = 0.17
+# A page with more pieces of lines is a picture.
+_MOST_PIECES = 4000
+_MOST_CELLS = 3000
 # Of the darkness of the page's long lines: a line is nowhere paler, but for this percentage of it.
 _PALEST = 0.35
 _BREAKS = 4
@@ -49,13 +52,16 @@ def tables(sheet: Sheet) -> list[Lattice]:
 def _is_table(lattice: Lattice, dpi: float) -> bool:
     """More than the strokes of a line of bold print."""
     left, top, right, bottom = lattice.bounds
-    return right - left >= _NARROWEST * dpi and bottom - top >= _LOWEST * dpi
+    large = right - left >= _NARROWEST * dpi and bottom - top >= _LOWEST * dpi
+    return large and len(lattice.cells) <= _MOST_CELLS
 
 
 def _segments(mask: Bitmap, dpi: float) -> list[Line]:
     """The runs of a mask of level lines."""
     count, _, stats, centres = cv2.connectedComponentsWithStats(mask)
     found: list[Line] = []
+    if count > _MOST_PIECES:
+        return found
     for number in range(1, count):
         left, _, width, height, area = (float(v) for v in stats[number])
         if area / width <= _THICKEST * dpi and height <= 2 * _THICKEST * dpi:
@@ -118,8 +124,9 @@ class _Ruling:
         more = list(lines)
         for at in {line.at for line in lines}:
             crossing = sorted(
-                other.at for other in others if other.start - self._reach <= at
-                and at <= other.end + self._reach
+                other.at
+                for other in others
+                if other.start - self._reach <= at and at <= other.end + self._reach
             )
             for start, end in pairwise(crossing):
                 piece = Line(at, start, end)
