@@ -71,10 +71,11 @@ def read_pages(pages: Iterable[tuple[int, Bitmap, int]]) -> Document:
 def _frames(body: bytes) -> Iterator[tuple[int, Bitmap, int]]:
     """The frames of an image as grey pages."""
     try:
-        with (
-            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
-            Image.open(io.BytesIO(body), formats=_FORMATS) as image,
-        ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(body), formats=_FORMATS)
+        with image:
             for number, frame in enumerate(ImageSequence.Iterator(image), 1):
                 if number > _MOST_FRAMES:
                     raise Unreadable("bomb", kind=KIND, limit=f"{_MOST_FRAMES} pages")

@@ -35,6 +35,8 @@ def tables(sheet: Sheet) -> list[Lattice]:
     """The ruled tables of a page, topmost first; edges in pixels of the sheet."""
     dpi = sheet.dpi
     level, upright = _segments(sheet.across, dpi), _segments(sheet.down.T, dpi)
+    if not level or not upright:
+        return []
     across = _Ruling(evened_along(sheet.darkness), level, dpi)
     down = _Ruling(evened_along(sheet.darkness.T), upright, dpi)
     while True:

@@ -31,8 +31,7 @@ _SHORTEST_UPRIGHT = 0.16
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """`darkness` is 0 for paper and 255 for the page's own black; `ink` its mask (0 or 255)
-    without specks; `across` and `down` are the masks of the ruling lines; `noise` is the grain of
-    empty paper (a standard deviation of darkness).
+    without specks; `across` and `down` are the masks of the ruling lines (0 or 1).
     """
 
     darkness: Bitmap
@@ -40,7 +39,6 @@ class Sheet:
     across: Bitmap
     down: Bitmap
     dpi: float
-    noise: float
 
 
 def prepare(image: Bitmap, dpi: int) -> Sheet:
@@ -54,7 +52,7 @@ def prepare(image: Bitmap, dpi: int) -> Sheet:
         turned = _turned(darkness, angle + more)
     ink = _despeckled(turned, resolution)
     across, down = _lines(turned, resolution)
-    return Sheet(turned, ink, across, down, resolution, _grain(turned))
+    return Sheet(turned, ink, across, down, resolution)
 
 
 def _at_working_size(image: Bitmap, dpi: float) -> tuple[Bitmap, float]:
@@ -156,12 +154,6 @@ def _despeckled(darkness: Bitmap, dpi: float) -> Bitmap:
     small[0] = False
     kept = _bitmap(((mask > 0) & ~small[labels]).astype(np.uint8) * 255)
     return kept
-
-
-def _grain(darkness: Bitmap) -> float:
-    """The noise of empty paper: the middle half of the differences between neighbours."""
-    low = darkness[darkness < 80].astype(np.float32)
-    return float(low.std()) if low.size else 0.0
 
 
 def _bitmap(image: object) -> Bitmap:
