@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import time
 import zlib
@@ -318,8 +319,6 @@ def scan(layer: str = "", pages: int = 1) -> bytes:
 
 
 def png() -> bytes:
-    import struct
-
     rows = b"".join(b"\0" + bytes(80 if y % 9 else 0 for _ in range(40)) for y in range(30))
 
     def chunk(name: bytes, data: bytes) -> bytes:
@@ -366,8 +365,6 @@ def test_a_seal_hides_nothing() -> None:
 
 
 # --- bytes by hand ------------------------------------------------------------------------------
-
-HEAVY = 250_000
 
 
 def raw(content: bytes, *objects: bytes, media: bytes = b"0 0 400 300", page: bytes = b"") -> bytes:
@@ -471,7 +468,8 @@ def test_more_pages_than_a_report_has_are_refused() -> None:
 
 
 def test_forms_within_themselves_end() -> None:
-    assert grids(pdf.read(in_itself())) == []
+    assert not guard.is_plain(in_itself())
+    assert refused(in_itself()).rule in {"damaged", "too_slow"}
 
 
 def test_a_page_as_large_as_a_field_is_drawn_small() -> None:
@@ -484,11 +482,12 @@ def test_a_page_as_large_as_a_field_is_drawn_small() -> None:
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9, 0.99])
 def test_torn_files_are_refused_or_read(part: float) -> None:
     body = render(reports.gold_report("hongze-2024"), Style(page=SIZES["A5"]))
-    torn = body[: int(len(body) * part)]
     try:
-        pdf.read(torn)
-    except Unreadable as refusal:
-        assert refusal.rule in {"damaged", "truncated", "needs_ocr"}
+        read = pdf.read(body[: int(len(body) * part)])
+    except Unreadable:
+        return
+    answer = reading.read(read)
+    assert {cell.state.value for cell in answer.cells} <= {"unread", "number", "zero"}
 
 
 def test_a_process_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

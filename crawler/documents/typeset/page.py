@@ -426,8 +426,7 @@ def _characters(
     text_page: Any, shown: _View, unseen: frozenset[int]
 ) -> tuple[list[Char], int, int]:
     chars: list[Char] = []
-    known: set[str] = set()
-    unknown = hidden = 0
+    hidden = 0
     text = _text_of(text_page)
     visible = [at for at, letter in enumerate(text) if letter not in _SPACES]
     if unseen:
