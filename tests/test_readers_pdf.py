@@ -17,6 +17,7 @@ import pikepdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reportlab import rl_config
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
@@ -146,6 +147,7 @@ class Sheet:
 
     def __init__(self, values: tuple[str, ...] = ("12", "", "7"), **options: Any) -> None:
         pdfmetrics.registerFont(UnicodeCIDFont(FONT))
+        rl_config.useA85 = 0
         self.buffer = io.BytesIO()
         self.canvas = Canvas(self.buffer, pagesize=(400, 300), invariant=1, **options)
         self.canvas.setFont(FONT, 10)
