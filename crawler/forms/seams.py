@@ -159,12 +159,15 @@ def _mend_heads(
     one: _Sheet, other: _Sheet, top: dict[tuple[int, int], GridCell], index: Index
 ) -> None:
     """The head of a column begins on one page and ends on the next."""
+    if any(measure(below.text).state in _FIGURES for below in top.values()):
+        return
     for span, above in one.bottom().items():
         below = top.get(span)
         if below is None or not above.text.strip() or not below.text.strip():
             continue
         whole = above.text + "\n" + below.text
-        if index.head(whole) and not index.head(below.text):
+        begun = index.head(above.text) is None or _is_open(above.text)
+        if begun and index.head(whole) and not index.head(below.text):
             one.cells[above.row, above.column] = above._replace(text=whole)
             other.cells[below.row, below.column] = below._replace(text="")
 
