@@ -536,6 +536,11 @@ def test_a_bundle_in_a_bundle_is_opened_and_one_in_that_is_not() -> None:
     ]
 
 
+def test_a_member_may_have_no_name() -> None:
+    (document,) = open_file(bundles.zipped({"": page("一")}), "x.zip")
+    assert texts(document) == ["一"]
+
+
 def test_a_report_in_a_bundle_is_the_report() -> None:
     report = gold_report("hangzhou-2025")
     body = bundles.zipped({"附件/报告.docx": docx_bytes(report), "__MACOSX/._x": b"\0"})
