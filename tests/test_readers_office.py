@@ -496,7 +496,7 @@ def test_raised_digits_are_note_marks() -> None:
 def test_many_long_texts_cross_the_records_of_xls() -> None:
     made = xlwt.Workbook(encoding="utf-8")
     sheet = made.add_sheet("s")
-    written_ = [[f"{n}号政府信息公开" * (n % 40 + 1), "latin" * (n % 50)] for n in range(300)]
+    written_ = [[f"{n}号政府信息公开" * (n % 40 + 1), "latin" * (n % 50)] for n in range(600)]
     for row, line in enumerate(written_):
         for column, text in enumerate(line):
             sheet.write(row, column, text)
@@ -636,7 +636,7 @@ def bomb(size: int) -> bytes:
 def sparse() -> bytes:
     def fill(made: xlsxwriter.Workbook) -> None:
         sheet = made.add_worksheet()
-        for row in range(300):
+        for row in range(600):
             sheet.write(row, (row * 37) % 16000, row)
             sheet.write(row, (row * 91) % 16000 + 1, row)
 

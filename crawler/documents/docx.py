@@ -42,10 +42,8 @@ _PICTURES = (
 )
 # Properties as they were before a tracked change.
 _CHANGES = (_W + "pPrChange", _W + "rPrChange", _W + "trPrChange", _W + "tcPrChange")
-_TAB = _W + "tab"
-_BARE_TABS = (b"tab/>", b"tab />", b"tab>")
 _WRITTEN = {
-    _TAB: "\t",
+    _W + "tab": "\t",
     _W + "ptab": "\t",
     _W + "br": "\n",
     _W + "cr": "\n",
@@ -79,15 +77,13 @@ def read(body: bytes) -> Document:
         raise Unreadable("encrypted", kind="docx/xlsx")
     with zipped.opened(body, _KIND) as package:
         name = main_part(package, _MAIN)
-        data = package.read(name)
-        root = parse(data, _KIND)
+        root = parse(package.read(name), _KIND)
         if root.tag != _W + "document":
             raise Unreadable("damaged", kind=_KIND, why=f"{name} is no document")
         styles = _styles(package, name, root)
-        numbered = b"numPr" in data or bool(styles.numbered)
+        numbered = bool(styles.numbered) or next(root.iter(_NUMBERED), None) is not None
         numbering = Numbering(_part(package, name, "numbering")) if numbered else None
-        # Places to stop at are tabs as well, one in every paragraph, but never without attributes.
-        reader = _Reader(styles, numbering, any(tab in data for tab in _BARE_TABS))
+        reader = _Reader(styles, numbering)
         reader.read(root)
         if reader.notes:
             for kind in ("footnote", "endnote"):
@@ -190,6 +186,8 @@ def _prune(root: etree._Element, styles: _Styles) -> dict[etree._Element, list[e
     """Take out what no reader sees. Text boxes are taken out too, and given back by the paragraph
     they are anchored in.
     """
+    # Places to stop at are written as tabs are.
+    etree.strip_elements(root, _W + "tabs", with_tail=False)
     boxes: dict[etree._Element, list[etree._Element]] = {}
     named = (_R_STYLE, _P_STYLE) if styles.hidden else ()
     for node in list(root.iter(_ALTERNATE, _BOX, *_DELETED, *_CHANGES, *_SWITCHES, *named)):
@@ -225,7 +223,7 @@ def _unseen(node: etree._Element, styles: _Styles) -> etree._Element | None:
 class _Reader:
     """One pass over a body. `notes` are the kind and identifier of each note referred to."""
 
-    def __init__(self, styles: _Styles, numbering: Numbering | None, tabs: bool) -> None:
+    def __init__(self, styles: _Styles, numbering: Numbering | None) -> None:
         self.blocks: list[Block] = []
         self.remarks: list[Remark] = []
         self.notes: list[tuple[str, str]] = []
@@ -235,7 +233,7 @@ class _Reader:
         self._layouts: set[etree._Element] = set()
         self._raised: etree._Element | None = None
         self._grids = 0
-        inline = _INLINE if tabs else tuple(tag for tag in _INLINE if tag != _TAB)
+        inline = _INLINE
         if numbering is not None:
             inline += (_NUMBERED, _P_STYLE)
         if styles.raised:
@@ -298,9 +296,7 @@ class _Reader:
         """What one element inside a paragraph writes."""
         tag = node.tag
         if tag in _WRITTEN:
-            # Tabs also stand among the properties, as places to stop at.
-            above = node.getparent()
-            return _WRITTEN[tag] if above is not None and above.tag == _R else ""
+            return _WRITTEN[str(tag)]
         if tag == _SIGN:
             return _sign(node)
         if tag in (_NOTE, _END_NOTE):
@@ -339,14 +335,14 @@ class _Reader:
         found: list[_Row] = []
         anchors: list[etree._Element] = []
         cell = _Cell([])
-        pieces = cell.pieces
+        pieces, boxes = cell.pieces, self._boxes
         for node in table.iter(*self._in_table):
             tag = node.tag
             if tag == _T and self._raised is None:
                 pieces.append(node.text or "")
             elif tag == _P:
                 pieces.append("\n")
-                if node in self._boxes:
+                if boxes and node in boxes:
                     anchors.append(node)
             elif tag == _CELL:
                 pieces = []
