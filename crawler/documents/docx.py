@@ -43,9 +43,10 @@ _PICTURES = (
 )
 # Properties as they were before a tracked change.
 _CHANGES = (_W + "pPrChange", _W + "rPrChange", _W + "trPrChange", _W + "tcPrChange")
+_STOPS = _W + "tabs"
 _STYLES = (_R_STYLE, _P_STYLE)
 _TAKEN_OUT = (_BOX, *_DELETED, *_CHANGES, *_SWITCHES)
-_MARKS = (_TABLE, _NUMBERED, _OUTLINE, _ALTERNATE, *_STYLES, *_TAKEN_OUT, *_PICTURES)
+_MARKS = (_TABLE, _STOPS, _NUMBERED, _OUTLINE, _ALTERNATE, *_STYLES, *_TAKEN_OUT, *_PICTURES)
 _WRITTEN = {
     _W + "tab": "\t",
     _W + "ptab": "\t",
@@ -263,8 +264,9 @@ class _Reader:
         inner = (table.iterancestors(_TABLE) for table in marks.get(_TABLE, ()))
         self._layouts = {outer for outers in inner for outer in outers}
         self._headings = set(_headings(marks))
-        # Places to stop at are written as tabs are.
-        etree.strip_elements(root, _W + "tabs", with_tail=False)
+        if _STOPS in marks:
+            # Places to stop at are written as tabs are.
+            etree.strip_elements(root, _STOPS, with_tail=False)
         pictures = sum(len(marks.get(tag, ())) for tag in _PICTURES)
         if pictures:
             self.remarks.append(Remark("pictures", {"count": str(pictures)}))
