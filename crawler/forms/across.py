@@ -181,8 +181,14 @@ def _prose(subject: Subject, now: Cells) -> Iterator[Finding]:
     the place), one that agrees settles the others.
     """
     reading = subject.reading
-    of_government = subject.organ.kind == "government"
-    stated = claims(reading.sections, reading.layout, subject.year, of_government=of_government)
+    organ = subject.organ
+    stated = claims(
+        reading.sections,
+        reading.layout,
+        subject.year,
+        organ.name,
+        of_government=organ.kind == "government",
+    )
     found = [(claim, _claimed(claim, subject, now)) for claim in stated]
     agreed = {c.key for c, finding in found if finding.verdict is not broken("P1")}
     kept = [f for c, f in found if c.key not in agreed or f.verdict is not broken("P1")]
