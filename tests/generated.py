@@ -126,8 +126,9 @@ class Score:
                     self._note(number, f"unread {path} {truth.raw!r} {sorted(report.defects)}")
             elif is_right(cell, truth):
                 self.cells["right"] += 1
-            elif is_unread_note(cell, truth):
+            elif is_unread_note(cell, truth) or (cell.state.value == "text" and path in said):
                 self.cells["unread"] += 1
+                self._note(number, f"words {path} {cell.raw!r} for {truth.raw!r}")
             else:
                 self.cells["invented"] += 1
                 self._note(number, f"INVENTED {path} {cell.raw!r} for {truth.raw!r}")

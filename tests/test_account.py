@@ -44,6 +44,7 @@ def accounted(document: Document) -> tuple[Reading, tuple[Account, ...]]:
     assert [one for one in found if one.kind == "unaccounted"] == []
     rules = {finding.rule for finding in reading.findings}
     paths = {path for finding in reading.findings for path in finding.cells}
+    assert all(finding.message and finding.message_zh for finding in reading.findings)
     for one in found:
         told = one.what in rules | paths or bool(reading.indicators)
         assert one.kind != "finding" or told, one

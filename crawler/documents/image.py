@@ -33,6 +33,11 @@ _TORN = (
 )  # fmt: skip
 
 
+def can_read() -> bool:
+    """Whether the extra is installed."""
+    return all(map(find_spec, _EXTRA))
+
+
 def is_mine(body: bytes) -> bool:
     """Is this a PNG, JPEG, TIFF or BMP?"""
     return body.startswith(_MAGIC) or (body[:2] == b"BM" and body[6:10] == b"\0\0\0\0")
@@ -54,7 +59,7 @@ def read_pages(pages: Iterable[tuple[int, Bitmap, int]]) -> Document:
     Raises:
         Unreadable: needs_ocr, without the extra.
     """
-    if not all(map(find_spec, _EXTRA)):
+    if not can_read():
         raise Unreadable("needs_ocr", what="the file")
     from crawler.documents.scan.reading import read_page
     from crawler.documents.scan.recognition import engine_name

@@ -20,6 +20,7 @@ Kind: TypeAlias = Literal[
 
 # A row some of whose values were not read is told of by one of these.
 _OF_ROWS = ("unread", "duplicate_row", "duplicate_table", "unclaimed_row", "unknown_heads")
+_OF_HEADS = ("unclaimed_column", "unaccounted", "label_guessed")
 _OF_TEXT = (*_OF_ROWS, "not_recoverable", "put_together")
 # Further in, words of a finding are cut.
 _QUOTED = 40
@@ -139,6 +140,8 @@ class _Seen:
         found = self._cell((ordinal, cell.row, cell.column), cell.text, place)
         if found is not None:
             return found
+        if (ordinal, cell.row, cell.column) in self._reading.joined:
+            return Account("ignored", cell.text, place, "joined to the page before")
         if line.role is Role.HEADING:
             return Account("heading", cell.text, place)
         if line.role is Role.NOTE:
@@ -147,7 +150,7 @@ class _Seen:
         if known or (line.role is Role.ROW and at < line.labels):
             return Account("label", cell.text, place)
         if line.role is Role.HEAD:
-            return self._told(cell.text, place, ("unclaimed_column", "unaccounted"), quoted=True)
+            return self._told(cell.text, place, _OF_HEADS, quoted=True)
         if line.role is Role.UNCLAIMED:
             return self._told(cell.text, place, ("unclaimed_row", "label_guessed", "unread"))
         quoted = self._told(cell.text, place, ("unclaimed_cell",), quoted=True)

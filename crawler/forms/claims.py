@@ -52,6 +52,7 @@ class Claims:
     findings: list[Finding] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # tables whose text lost its blanks
     taken: dict[tuple[int, int], Line] = field(default_factory=dict)  # by grid and row
+    joined: set[Place] = field(default_factory=set)  # see seams.Part
     unclaimed: set[int] = field(default_factory=set)  # grids nobody read
 
     def add(self, claim: Claim) -> None:

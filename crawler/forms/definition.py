@@ -134,6 +134,7 @@ class Common:
 
     units: tuple[str, ...]
     dashes: frozenset[str]
+    line_labels: tuple[str, ...]
     title_subject: tuple[str, ...]
     title_kind: tuple[str, ...]
     title_never: tuple[str, ...]

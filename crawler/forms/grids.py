@@ -93,7 +93,8 @@ class _Reader:
     def read(self, part: Part) -> None:
         grid, above = part.grid, self._state
         self._above = [self._head_row(r) for r in above.heads] if part.table == self._table else []
-        self._grid, self._table = grid, part.table
+        self._grid, self._table, self._columns = grid, part.table, part.columns
+        self._claims.joined |= part.joined
         self._tall = [cell for row in grid.rows for cell in row if cell.rowspan > 1]
         self._state = state = _State(heads=list(range(-len(self._above), 0)))
         if self._above:
@@ -226,9 +227,21 @@ class _Reader:
         values = list(row)
         if values and measure(values[0].text).state is State.TEXT and values[0].column == 0:
             assert self._across is not None
-            if len(values) > self._across.width or not values[0].text[:1].isdigit():
+            plain = values[0].text[:1].isdigit() or self._is_under_block(values[0].text)
+            if len(values) > self._across.width or not plain:
                 return values[1:]
         return values
+
+    def _is_under_block(self, text: str) -> bool:
+        """Words in the first column: do they stand under the head of a block, in place of a value,
+        and are they no label of the line?
+        """
+        assert self._across is not None
+        parents = self._index.parents[self._across.key]
+        first = (cell for r in self._state.heads for cell in self._head_row(r) if not cell.column)
+        return any(core(cell.text) in parents for cell in first) and (
+            core(text) not in map(core, common().line_labels)
+        )
 
     def _read_across(self, number: int, row: Sequence[GridCell]) -> None:
         assert self._across is not None
@@ -296,7 +309,7 @@ class _Reader:
             known = "\ufffd" not in cell.text  # a letter that the source does not name
             certain = certain and cell.rowspan == 1 and not shifted and known
             if slot is not None:
-                place = (ordinal, cell.row, cell.column)
+                place = (ordinal, cell.row, self._columns.get(cell.column, cell.column))
                 spots[slot] = Spot(cell.text, place, certain, cell.confidence)
             elif cell.text.strip():
                 self._claims.say("unclaimed_cell", text=cell.text, label=_shown(line))
@@ -350,7 +363,9 @@ class _Reader:
             return None
         for slot, column in zip(slots, columns, strict=True):
             if slot is None and column.texts and len(columns) > width:
-                self._claims.say("unclaimed_column", label=column.texts[-1], table=table)
+                title = self._index.tables[table].title
+                label = column.texts[-1]
+                self._claims.say("unclaimed_column", label=label, table=table, title=title)
             if slot is not None and column.texts:
                 self._check_unit(table, slot, column.texts[-1])
         self._say_missing_blocks(table, columns)

@@ -143,8 +143,8 @@ class Reading:
     there as UNREAD. `checks` holds one finding per relation of the form in the form's order
     (empty for `old` and `unknown`); `findings` everything else that wants saying. `grids` are the
     document's, `unclaimed` the ordinals of those nobody read; `engine` as in Document. `lines` (by
-    ordinal and row) and `used` (tokens of flattened text that are no prose) are what
-    `crawler.forms.account` goes by.
+    ordinal and row), `joined` (cells whose text was put to that of the page before) and `used`
+    (tokens of flattened text that are no prose) are what `crawler.forms.account` goes by.
     """
 
     layout: Layout
@@ -158,4 +158,5 @@ class Reading:
     unclaimed: frozenset[int] = frozenset()
     engine: str = ""
     lines: Mapping[tuple[int, int], Line] = field(default_factory=dict)
+    joined: frozenset[tuple[int, int, int]] = frozenset()
     used: frozenset[int] = frozenset()

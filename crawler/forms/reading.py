@@ -64,6 +64,7 @@ def _statutory(document: Document, grids: tuple[Grid, ...], form: Form, claims: 
         unclaimed=frozenset(claims.unclaimed),
         engine=document.engine,
         lines=claims.taken,
+        joined=frozenset(claims.joined),
         used=used,
     )
     return reading if is_plain(reading) else _accounted(document, reading)

@@ -7,7 +7,7 @@ two rows is taken from both, so that its cell is reported unread.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -24,20 +24,44 @@ _FIGURES = frozenset((State.NUMBER, State.ZERO, State.DASH))
 @dataclass(frozen=True, slots=True)
 class Part:
     """A grid as it is to be read. `table` is the ordinal of the first part of its table, whose
-    columns it shares; `is_last` is False where the table goes on.
+    columns it shares; `is_last` is False where the table goes on. `columns` leads from its columns
+    to those of the grid as the document has it; `joined` are places in that grid whose text now
+    stands in a part before it: repeated heads, and ends of what a page cut in two.
     """
 
     grid: Grid
     table: int
     is_last: bool
+    columns: Mapping[int, int] = field(default_factory=dict)
+    joined: frozenset[tuple[int, int, int]] = frozenset()
 
 
 def parts(grids: Sequence[Grid], index: Index) -> Iterator[Part]:
     """The grids in their order, those of one table mended where pages cut them."""
     for chain in _chains(grids):
-        mended = chain if len(chain) == 1 else _mended(_aligned(chain), index)
-        for number, grid in enumerate(mended, 1):
-            yield Part(grid, chain[0].ordinal, number == len(chain))
+        if len(chain) == 1:
+            yield Part(chain[0], chain[0].ordinal, True)
+            continue
+        aligned = _aligned(chain)
+        for number, grid in enumerate(_mended(aligned, index)):
+            pairs = list(zip(_cells(aligned[number]), _cells(chain[number]), strict=True))
+            left = {(cell.row, cell.column): cell.text for cell in _cells(grid)}
+            yield Part(
+                grid,
+                chain[0].ordinal,
+                number == len(chain) - 1,
+                {cell.column: old.column for cell, old in pairs},
+                frozenset(
+                    (grid.ordinal, old.row, old.column)
+                    for cell, old in pairs
+                    if old.text and not left.get((cell.row, cell.column), "?")
+                ),
+            )
+
+
+def _cells(grid: Grid) -> Iterator[GridCell]:
+    for row in grid.rows:
+        yield from row
 
 
 def _chains(grids: Sequence[Grid]) -> Iterator[list[Grid]]:
@@ -167,6 +191,7 @@ def _mend_heads(
             continue
         whole = above.text + "\n" + below.text
         begun = index.head(above.text) is None or _is_open(above.text)
+        begun = begun and measure(below.text).state is State.TEXT
         if begun and index.head(whole) and not index.head(below.text):
             one.cells[above.row, above.column] = above._replace(text=whole)
             other.cells[below.row, below.column] = below._replace(text="")

@@ -151,6 +151,8 @@ class _Reader:
         if opens and judged.state in _NO_VALUE and measure(printed).state in _NO_VALUE:
             return
         certain = value is not None and value.rowspan == 1 and value is not unit
+        if value is not None and value.confidence is not None:
+            certain = certain and value.confidence >= common().least_confidence
         state = judged.state if certain else State.UNREAD
         found = Indicator(
             self._key(label), self._block, label.strip(), printed or _unit_of(label), raw, state,
