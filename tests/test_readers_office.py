@@ -709,7 +709,7 @@ def test_hostile_files_end_in_a_named_finding(name: str) -> None:
 
 
 def test_a_package_locked_by_a_password_is_named() -> None:
-    from crawler.documents.canonical import cfb
+    from crawler.documents import cfb
 
     body = cfb.MAGIC + bytes(600) + "EncryptedPackage".encode("utf-16-le") + bytes(600)
     with pytest.raises(Unreadable) as raised:
