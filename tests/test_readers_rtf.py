@@ -91,6 +91,15 @@ def test_text_is_what_a_reader_of_the_page_sees(text: str, expected: list[str]) 
     assert [block.text for block in opened(text).blocks] == expected
 
 
+def test_pictures_are_counted_once() -> None:
+    both = r"{\*\shppict{\pict\pngblip 09}}{\nonshppict{\pict\wmetafile8 09}}"
+    document = opened(both + r"{\pict\bin3 }}}}{\header{\pict 09}}x\par")
+    assert [block.text for block in document.blocks] == ["x"]
+    assert [(remark.rule, remark.facts) for remark in document.remarks] == [
+        ("pictures", {"count": "2"})
+    ]
+
+
 def test_a_table_in_a_cell_is_a_grid_and_the_outer_one_layout() -> None:
     inner = r"{\*\nesttableprops\trowd\cellx500\cellx900\nestrow}{\nonesttables\par}"
     document = opened(

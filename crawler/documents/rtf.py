@@ -37,7 +37,7 @@ _UNSEEN = frozenset(
     b" filetbl listtable revtbl private".split()
 )
 # These may be ignored by readers that do not know them.
-_KNOWN = frozenset((b"nesttableprops", b"shpinst"))
+_KNOWN = frozenset((b"nesttableprops", b"shpinst", b"shppict"))
 _WRITTEN = {
     b"tab": "\t", b"line": "\n", b"lbr": "\n", b"emdash": "—", b"endash": "–", b"lquote": "‘",
     b"rquote": "’", b"ldblquote": "“", b"rdblquote": "”", b"bullet": "•", b"emspace": "\u2003",
@@ -75,7 +75,7 @@ def read(body: bytes) -> Document:
     """Open it. Raises Unreadable."""
     reader = _Reader()
     reader.read(body)
-    return reader.flow.document()
+    return reader.flow.document(reader.pictures)
 
 
 def _damaged(why: str) -> Unreadable:
@@ -85,6 +85,7 @@ def _damaged(why: str) -> Unreadable:
 class _Reader:
     def __init__(self) -> None:
         self.flow = Flow(_KIND)
+        self.pictures = 0
         self._manner = _Manner()
         self._stack: list[_Manner] = []
         self._ansi = _ANSI
@@ -203,6 +204,8 @@ class _Reader:
         if self._skip:
             self._skip -= 1
             return
+        if word == b"pict" and not self._manner.unseen:
+            self.pictures += 1
         if word in _UNSEEN or (ignorable and word not in _KNOWN):
             self._change(unseen=True)
         elif self._manner.unseen:
