@@ -148,7 +148,7 @@ def _said(report: Report) -> str:
         "labels": {},
         "local_rows": [astuple(row) for row in report.local_rows],
     }
-    return json.dumps(held, ensure_ascii=False, indent=0) + "\n"
+    return json.dumps(held, ensure_ascii=False) + "\n"
 
 
 def _reports() -> dict[str, tuple[Report, Markup]]:
