@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -289,14 +289,26 @@ def observe(conn: sa.Connection, observation: Observation) -> VersionRef:
     return VersionRef(version_id, report_id, new)
 
 
-def find_reading(conn: sa.Connection, version_id: int, parser: str) -> int | None:
-    """The reading in force of a version, if this parser made or confirmed it last."""
+def find_reading(
+    conn: sa.Connection, version_id: int, parser: str, cured: Collection[str] = ()
+) -> int | None:
+    """The reading in force of a version, if this parser made or confirmed it last.
+
+    `parser` also stands for itself with an engine (`parser+engine`). `cured`: rules of findings
+    that would not be found today; a reading that has one does not count.
+    """
     last = conn.execute(_LAST_ACT, {"version_id": version_id}).one_or_none()
-    return last.reading_id if last is not None and last.parser == parser else None
+    if last is None or last.parser.partition("+")[0] != parser:
+        return None
+    f = findings.c
+    lacked = sa.select(f.position).where(f.reading_id == last.reading_id, f.rule.in_(cured))
+    if cured and conn.execute(lacked.limit(1)).first() is not None:
+        return None
+    return int(last.reading_id)
 
 
-def read_by(parser: str) -> sa.Select[Any]:
-    """The versions whose reading in force this parser made or confirmed last, as a query."""
+def read_by(parser: str, cured: Collection[str] = ()) -> sa.Select[Any]:
+    """The versions of which `find_reading` would say that they are read, as a query."""
     last = (
         sa.select(ACTS.c.version_id, sa.func.max(ACTS.c.at).label("at"))
         .group_by(ACTS.c.version_id)
@@ -304,7 +316,13 @@ def read_by(parser: str) -> sa.Select[Any]:
     )
     acts = ACTS.alias()
     same = (acts.c.version_id == last.c.version_id) & (acts.c.at == last.c.at)
-    return sa.select(acts.c.version_id).join(last, same).where(acts.c.parser == parser)
+    by_parser = sa.or_(acts.c.parser == parser, acts.c.parser.startswith(f"{parser}+"))
+    lacked = sa.select(findings.c.reading_id).where(findings.c.rule.in_(cured))
+    return (
+        sa.select(acts.c.version_id)
+        .join(last, same)
+        .where(by_parser, acts.c.reading_id.not_in(lacked))
+    )
 
 
 def newest_reading(conn: sa.Connection, version_id: int) -> ReadingRecord | None:

@@ -23,6 +23,7 @@ class Operator:
     database_url: str = ""
     pace: str = "0.002"
     contact: str = "tests@localhost"
+    python_path: Path | None = None  # code other than this checkout's
 
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -32,6 +33,7 @@ class Operator:
             "GONGKAI_DATABASE_URL": self.database_url,
             "GONGKAI_PACE": self.pace,
             "HTTP_PROXY": self.proxy,
+            "PYTHONPATH": str(self.python_path or ""),
         }
         # Warnings are errors in what we start, too.
         return kept | {"PYTHONWARNINGS": "error"} | {n: v for n, v in ours.items() if v}

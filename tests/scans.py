@@ -1,7 +1,8 @@
-"""What the reader makes of scans: `python -m tests.scans [--dpi 150 200] [--reports gold|generated]`.
+"""What the reader makes of scans: `python -m tests.scans [--dpi 150 200] [--seed N]
+[--reports gold|generated N]`.
 
-Prints, for each condition: cells right (of them blank), unread, flagged (wrong, but a relation they
-stand in fails) and wrong stored as good. Exit code 1 where a wrong value was stored as good or
+Prints, for each condition: cells right (of them blank), unread, flagged (wrong, but in a relation
+that fails) and wrong stored as good. Exit code 1 where a wrong value was stored as good or
 fewer cells than REQUIRED are right.
 """
 
@@ -23,6 +24,7 @@ from tests.replica.reports import DEFECTS, RULES, generate, gold_report
 
 GOLD = ("tianshan-2019", "hangzhou-2025", "hongze-2024")
 REQUIRED = 0.995
+_SHOWN = 3  # unread cells named for each report
 # Defects of a report's markup that no scan shows, or that leave a cell without a plain truth.
 _UNSEEN = {"colspans", "merged_zero", "local_rows", "one_other_row"}
 
@@ -71,6 +73,8 @@ def judged(report: Report, answer: Reading) -> Counter[str]:
             count["blank right"] += truth.state == "blank"
         elif cell is None or cell.state.value == "unread":
             count["unread"] += 1
+            if count["unread"] <= _SHOWN:
+                print(f"      {report.title} {path}: {truth.raw!r} unread, {cell and _shown(cell)}")
         elif path in failed:
             count["flagged"] += 1
         else:

@@ -496,7 +496,7 @@ def test_raised_digits_are_note_marks() -> None:
 def test_many_long_texts_cross_the_records_of_xls() -> None:
     made = xlwt.Workbook(encoding="utf-8")
     sheet = made.add_sheet("s")
-    written_ = [[f"{n}号政府信息公开" * (n % 40 + 1), "latin" * (n % 50)] for n in range(300)]
+    written_ = [[f"{n}号政府信息公开" * (n % 40 + 1), "latin" * (n % 50)] for n in range(600)]
     for row, line in enumerate(written_):
         for column, text in enumerate(line):
             sheet.write(row, column, text)
@@ -534,6 +534,11 @@ def test_a_bundle_in_a_bundle_is_opened_and_one_in_that_is_not() -> None:
         ("x.bin", "unknown_kind"),
         ("e", "empty"),
     ]
+
+
+def test_a_member_may_have_no_name() -> None:
+    (document,) = open_file(bundles.zipped({"": page("一")}), "x.zip")
+    assert texts(document) == ["一"]
 
 
 def test_a_report_in_a_bundle_is_the_report() -> None:
@@ -631,7 +636,7 @@ def bomb(size: int) -> bytes:
 def sparse() -> bytes:
     def fill(made: xlsxwriter.Workbook) -> None:
         sheet = made.add_worksheet()
-        for row in range(300):
+        for row in range(600):
             sheet.write(row, (row * 37) % 16000, row)
             sheet.write(row, (row * 91) % 16000 + 1, row)
 
@@ -704,7 +709,7 @@ def test_hostile_files_end_in_a_named_finding(name: str) -> None:
 
 
 def test_a_package_locked_by_a_password_is_named() -> None:
-    from crawler.documents.canonical import cfb
+    from crawler.documents import cfb
 
     body = cfb.MAGIC + bytes(600) + "EncryptedPackage".encode("utf-16-le") + bytes(600)
     with pytest.raises(Unreadable) as raised:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import time
 import zlib
@@ -16,6 +17,7 @@ import pikepdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reportlab import rl_config
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
@@ -145,6 +147,7 @@ class Sheet:
 
     def __init__(self, values: tuple[str, ...] = ("12", "", "7"), **options: Any) -> None:
         pdfmetrics.registerFont(UnicodeCIDFont(FONT))
+        rl_config.useA85 = 0
         self.buffer = io.BytesIO()
         self.canvas = Canvas(self.buffer, pagesize=(400, 300), invariant=1, **options)
         self.canvas.setFont(FONT, 10)
@@ -318,8 +321,6 @@ def scan(layer: str = "", pages: int = 1) -> bytes:
 
 
 def png() -> bytes:
-    import struct
-
     rows = b"".join(b"\0" + bytes(80 if y % 9 else 0 for _ in range(40)) for y in range(30))
 
     def chunk(name: bytes, data: bytes) -> bytes:
@@ -366,8 +367,6 @@ def test_a_seal_hides_nothing() -> None:
 
 
 # --- bytes by hand ------------------------------------------------------------------------------
-
-HEAVY = 250_000
 
 
 def raw(content: bytes, *objects: bytes, media: bytes = b"0 0 400 300", page: bytes = b"") -> bytes:
@@ -471,7 +470,8 @@ def test_more_pages_than_a_report_has_are_refused() -> None:
 
 
 def test_forms_within_themselves_end() -> None:
-    assert grids(pdf.read(in_itself())) == []
+    assert not guard.is_plain(in_itself())
+    assert refused(in_itself()).rule in {"damaged", "too_slow"}
 
 
 def test_a_page_as_large_as_a_field_is_drawn_small() -> None:
@@ -484,11 +484,12 @@ def test_a_page_as_large_as_a_field_is_drawn_small() -> None:
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9, 0.99])
 def test_torn_files_are_refused_or_read(part: float) -> None:
     body = render(reports.gold_report("hongze-2024"), Style(page=SIZES["A5"]))
-    torn = body[: int(len(body) * part)]
     try:
-        pdf.read(torn)
-    except Unreadable as refusal:
-        assert refusal.rule in {"damaged", "truncated", "needs_ocr"}
+        read = pdf.read(body[: int(len(body) * part)])
+    except Unreadable:
+        return
+    answer = reading.read(read)
+    assert {cell.state.value for cell in answer.cells} <= {"unread", "number", "zero"}
 
 
 def test_a_process_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

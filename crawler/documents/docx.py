@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from lxml import etree
 
@@ -41,10 +42,12 @@ _PICTURES = (
 )
 # Properties as they were before a tracked change.
 _CHANGES = (_W + "pPrChange", _W + "rPrChange", _W + "trPrChange", _W + "tcPrChange")
-_TAB = _W + "tab"
-_BARE_TABS = (b"tab/>", b"tab />", b"tab>")
+_STOPS = _W + "tabs"
+_STYLES = (_R_STYLE, _P_STYLE)
+_TAKEN_OUT = (_BOX, *_DELETED, *_CHANGES, *_SWITCHES)
+_MARKS = (_TABLE, _STOPS, _NUMBERED, _OUTLINE, _ALTERNATE, *_STYLES, *_TAKEN_OUT, *_PICTURES)
 _WRITTEN = {
-    _TAB: "\t",
+    _W + "tab": "\t",
     _W + "ptab": "\t",
     _W + "br": "\n",
     _W + "cr": "\n",
@@ -78,16 +81,15 @@ def read(body: bytes) -> Document:
         raise Unreadable("encrypted", kind="docx/xlsx")
     with zipped.opened(body, _KIND) as package:
         name = main_part(package, _MAIN)
-        data = package.read(name)
-        root = parse(data, _KIND)
+        root = parse(package.read(name), _KIND)
         if root.tag != _W + "document":
             raise Unreadable("damaged", kind=_KIND, why=f"{name} is no document")
-        styles = _styles(package, name, root)
-        numbered = b"numPr" in data or bool(styles.numbered)
+        marks = _marks(root)
+        styles = _styles(package, name, marks)
+        numbered = styles.numbered or _NUMBERED in marks
         numbering = Numbering(_part(package, name, "numbering")) if numbered else None
-        # Places to stop at are tabs as well, one in every paragraph, but never without attributes.
-        reader = _Reader(styles, numbering, any(tab in data for tab in _BARE_TABS))
-        reader.read(root)
+        reader = _Reader(styles, numbering)
+        reader.read(root, marks)
         if reader.notes:
             for kind in ("footnote", "endnote"):
                 notes = _part(package, name, kind + "s")
@@ -106,6 +108,17 @@ def _part(package: Package, main: str, what: str) -> etree._Element | None:
     return parse(package.read(name), _KIND) if name else None
 
 
+_Marks = dict[str, list[etree._Element]]
+
+
+def _marks(root: etree._Element) -> _Marks:
+    """The elements that need a look before the text is read, by name: one pass finds them all."""
+    found: _Marks = {}
+    for node in root.iter(*_MARKS):
+        found.setdefault(str(node.tag), []).append(node)
+    return found
+
+
 @dataclass(slots=True)
 class _Styles:
     """What styles say of their text: not seen, raised, numbered (list and level)."""
@@ -115,10 +128,10 @@ class _Styles:
     numbered: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def _styles(package: Package, main: str, root: etree._Element) -> _Styles:
+def _styles(package: Package, main: str, marks: _Marks) -> _Styles:
     found = _Styles()
     name = f"{main.rpartition('/')[0]}/styles.xml"
-    used = {node.get(_VAL, "") for node in root.iter(_P_STYLE, _R_STYLE)}
+    used = {node.get(_VAL, "") for tag in _STYLES for node in marks.get(tag, ())}
     if not used or name not in package:
         return found
     data = package.read(name)
@@ -185,21 +198,21 @@ def _list_of(node: etree._Element) -> tuple[str, int]:
     )
 
 
-def _prune(root: etree._Element, styles: _Styles) -> dict[etree._Element, list[etree._Element]]:
+def _prune(marks: _Marks, styles: _Styles) -> dict[etree._Element, list[etree._Element]]:
     """Take out what no reader sees. Text boxes are taken out too, and given back by the paragraph
     they are anchored in.
     """
+    for node in marks.get(_ALTERNATE, ()):
+        # Every branch says the same, for readers of another age.
+        for branch in list(node)[1:]:
+            node.remove(branch)
     boxes: dict[etree._Element, list[etree._Element]] = {}
-    named = (_R_STYLE, _P_STYLE) if styles.hidden else ()
-    for node in list(root.iter(_ALTERNATE, _BOX, *_DELETED, *_CHANGES, *_SWITCHES, *named)):
-        if node.tag == _ALTERNATE:
-            # Every branch says the same, for readers of another age.
-            for branch in list(node)[1:]:
-                node.remove(branch)
-            continue
+    for box in marks.get(_BOX, ()):
+        if (anchor := next(box.iterancestors(_P), None)) is not None:
+            boxes.setdefault(anchor, []).append(box)
+    tags = _TAKEN_OUT + (_STYLES if styles.hidden else ())
+    for node in [node for tag in tags for node in marks.get(tag, ())]:
         gone = _unseen(node, styles)
-        if node.tag == _BOX and (anchor := next(node.iterancestors(_P), None)) is not None:
-            boxes.setdefault(anchor, []).append(node)
         if gone is not None and (above := gone.getparent()) is not None:
             above.remove(gone)
     return boxes
@@ -212,7 +225,7 @@ def _unseen(node: etree._Element, styles: _Styles) -> etree._Element | None:
     tag = node.tag
     if above is None or (tag in _SWITCHES and node.get(_VAL) in _OFF):
         return None
-    if tag in (_R_STYLE, _P_STYLE):
+    if tag in _STYLES:
         return owner if node.get(_VAL) in styles.hidden else None
     if tag == _VANISH:
         return owner if owner is not None and owner.tag == _R else None
@@ -224,7 +237,7 @@ def _unseen(node: etree._Element, styles: _Styles) -> etree._Element | None:
 class _Reader:
     """One pass over a body. `notes` are the kind and identifier of each note referred to."""
 
-    def __init__(self, styles: _Styles, numbering: Numbering | None, tabs: bool) -> None:
+    def __init__(self, styles: _Styles, numbering: Numbering | None) -> None:
         self.blocks: list[Block] = []
         self.remarks: list[Remark] = []
         self.notes: list[tuple[str, str]] = []
@@ -232,9 +245,10 @@ class _Reader:
         self._numbering = numbering
         self._boxes: dict[etree._Element, list[etree._Element]] = {}
         self._layouts: set[etree._Element] = set()
+        self._headings: set[etree._Element] = set()
         self._raised: etree._Element | None = None
         self._grids = 0
-        inline = _INLINE if tabs else tuple(tag for tag in _INLINE if tag != _TAB)
+        inline = _INLINE
         if numbering is not None:
             inline += (_NUMBERED, _P_STYLE)
         if styles.raised:
@@ -242,18 +256,24 @@ class _Reader:
         self._inline = inline
         self._in_table = (*inline, *_IN_TABLE)
 
-    def read(self, root: etree._Element) -> None:
+    def read(self, root: etree._Element, marks: _Marks) -> None:
         """Read a document."""
-        self._boxes = _prune(root, self._styles)
-        self._layouts = _layouts(root)
-        pictures = sum(1 for _ in root.iter(*_PICTURES))
+        self._boxes = _prune(marks, self._styles)
+        # Tables around other tables only place them.
+        inner = (table.iterancestors(_TABLE) for table in marks.get(_TABLE, ()))
+        self._layouts = {outer for outers in inner for outer in outers}
+        self._headings = set(_headings(marks))
+        if _STOPS in marks:
+            # Places to stop at are written as tabs are.
+            etree.strip_elements(root, _STOPS, with_tail=False)
+        pictures = sum(len(marks.get(tag, ())) for tag in _PICTURES)
         if pictures:
             self.remarks.append(Remark("pictures", {"count": str(pictures)}))
         self._walk(root)
 
     def read_notes(self, root: etree._Element, kind: str) -> None:
         """Add the notes that are referred to, below the text."""
-        _prune(root, self._styles)
+        _prune(_marks(root), self._styles)
         by_id = {note.get(_W + "id"): note for note in root.iter(_W + kind)}
         for number, (of_kind, key) in enumerate(self.notes, 1):
             if of_kind == kind and key in by_id:
@@ -275,9 +295,10 @@ class _Reader:
     def _paragraph(self, node: etree._Element) -> None:
         text = self._text(node)
         if text and not text.isspace():
-            properties = node.find(_PPR)
-            heading = properties is not None and _is_heading(properties)
-            self.blocks.append(Block("heading" if heading else "paragraph", text))
+            kind: Literal["heading", "paragraph"] = (
+                "heading" if node in self._headings else "paragraph"
+            )
+            self.blocks.append(Block(kind, text))
         self._box(node)
 
     def _box(self, anchor: etree._Element) -> None:
@@ -297,9 +318,7 @@ class _Reader:
         """What one element inside a paragraph writes."""
         tag = node.tag
         if tag in _WRITTEN:
-            # Tabs also stand among the properties, as places to stop at.
-            above = node.getparent()
-            return _WRITTEN[tag] if above is not None and above.tag == _R else ""
+            return _WRITTEN[str(tag)]
         if tag == _SIGN:
             return _sign(node)
         if tag in (_NOTE, _END_NOTE):
@@ -338,14 +357,14 @@ class _Reader:
         found: list[_Row] = []
         anchors: list[etree._Element] = []
         cell = _Cell([])
-        pieces = cell.pieces
+        pieces, boxes = cell.pieces, self._boxes
         for node in table.iter(*self._in_table):
             tag = node.tag
             if tag == _T and self._raised is None:
                 pieces.append(node.text or "")
             elif tag == _P:
                 pieces.append("\n")
-                if node in self._boxes:
+                if boxes and node in boxes:
                     anchors.append(node)
             elif tag == _CELL:
                 pieces = []
@@ -369,11 +388,6 @@ class _Reader:
             self._box(anchor)
 
 
-def _layouts(root: etree._Element) -> set[etree._Element]:
-    """Tables around other tables: they only place them."""
-    return {outer for table in root.iter(_TABLE) for outer in table.iterancestors(_TABLE)}
-
-
 def _run_of(node: etree._Element) -> etree._Element | None:
     """The run whose text or whose property this is."""
     return next(node.iterancestors(_R), None)
@@ -390,11 +404,16 @@ def _sign(node: etree._Element) -> str:
     return chr(code) if 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE else "\ufffd"
 
 
-def _is_heading(properties: etree._Element) -> bool:
-    level, style = properties.find(_OUTLINE), properties.find(_P_STYLE)
-    if level is not None:
-        return level.get(_VAL) in set("012345678")
-    return style is not None and (style.get(_VAL) or "").lower().startswith("heading")
+def _headings(marks: _Marks) -> Iterator[etree._Element]:
+    """The paragraphs that are headings by their level or by the usual name of their style."""
+    levels = (node for node in marks.get(_OUTLINE, ()) if node.get(_VAL) in set("012345678"))
+    named = (
+        node
+        for node in marks.get(_P_STYLE, ())
+        if (node.get(_VAL) or "").lower().startswith("heading")
+    )
+    for node in (*levels, *named):
+        yield from node.iterancestors(_P)
 
 
 @dataclass(slots=True)

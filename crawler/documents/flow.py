@@ -93,9 +93,11 @@ class Flow:
             table.rows.append(_Row(table.cells, rules))
         table.cells, table.content = [], []
 
-    def document(self) -> Document:
-        """What was told."""
+    def document(self, pictures: int) -> Document:
+        """What was told, and how many pictures stand in it."""
         self._at(0)
+        if pictures:
+            self._remarks.append(Remark("pictures", {"count": str(pictures)}))
         flat = tokens("\n".join(self._lines))
         return Document(self._kind, tuple(self._blocks), flat, remarks=tuple(self._remarks))
 

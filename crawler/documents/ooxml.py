@@ -16,6 +16,7 @@ from crawler.errors import Unreadable
 # libxml2 takes some 120 bytes for an element; a large report has 30,000.
 _MAX_ELEMENTS: Final = 1_000_000
 _MAX_XML: Final = 16 << 20
+_NEVER_MANY: Final = 4 << 20
 WORD: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 SHEET: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -68,7 +69,7 @@ def parse(data: bytes, kind: str) -> etree._Element:
         data = _as_utf8(data, kind)
     if b"<!DOCTYPE" in data[:_PROLOG]:
         raise Unreadable("entity", kind=kind)
-    if len(data) > _MAX_XML or data.count(b"<") > 2 * _MAX_ELEMENTS:
+    if len(data) > _MAX_XML or (len(data) > _NEVER_MANY and data.count(b"<") > 2 * _MAX_ELEMENTS):
         raise Unreadable("bomb", kind=kind, limit=f"{_MAX_ELEMENTS:,} elements")
     try:
         root = etree.fromstring(data, _parser())

@@ -69,12 +69,11 @@ def _open(body: bytes, name: str, within: bool) -> tuple[Document, ...]:
 def _refuse_torn(body: bytes) -> None:
     """A compound file that lost its directory is nobody's, and torn."""
     if body.startswith(_COMPOUND):
-        from crawler.documents.canonical import cfb
-        from crawler.documents.canonical.base import NotUnderstood
+        from crawler.documents import cfb
 
         try:
             cfb.streams(body)
-        except NotUnderstood as error:
+        except cfb.Broken as error:
             raise Unreadable("truncated", kind="doc/xls") from error
 
 

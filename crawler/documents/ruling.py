@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import NamedTuple
 
 from crawler.documents.model import Box, Grid, GridCell
@@ -237,7 +237,9 @@ def _walls(lines: list[Line], levels: list[float], edges: list[float]) -> list[l
     index = {level: number for number, level in enumerate(levels)}
     for at, start, end in lines:
         wall = walls[index[at]]
-        for place, (one, other) in enumerate(pairwise(edges)):
+        first = max(bisect_right(edges, start) - 1, 0)
+        for place in range(first, min(bisect_right(edges, end), len(wall))):
+            one, other = edges[place], edges[place + 1]
             if min(end, other) - max(start, one) > (other - one) / 2:
                 wall[place] = True
     return walls
@@ -291,8 +293,8 @@ def _compressed(xs: list[float], ys: list[float], cells: list[Field]) -> Lattice
     """The lattice without edges at which no cell begins or ends."""
     if not cells:
         return None
-    columns = sorted({edge for c in cells for edge in (c.column, c.column + c.colspan)})
-    rows = sorted({edge for c in cells for edge in (c.row, c.row + c.rowspan)})
+    columns = sorted({c.column for c in cells} | {c.column + c.colspan for c in cells})
+    rows = sorted({c.row for c in cells} | {c.row + c.rowspan for c in cells})
     column_of = {edge: number for number, edge in enumerate(columns)}
     row_of = {edge: number for number, edge in enumerate(rows)}
     placed = sorted(

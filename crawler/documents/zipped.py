@@ -49,7 +49,8 @@ class Package:
     def __init__(self, archive: ZipFile, kind: str) -> None:
         self.archive = archive
         self.kind = kind
-        self.infos = [info for info in archive.infolist() if not info.is_dir()]
+        # A member may be without a name, which `is_dir` does not expect.
+        self.infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         self._by_name = {info.filename: info for info in self.infos}
 
     def __contains__(self, name: str) -> bool:

@@ -181,8 +181,14 @@ def _prose(subject: Subject, now: Cells) -> Iterator[Finding]:
     the place), one that agrees settles the others.
     """
     reading = subject.reading
-    of_government = subject.organ.kind == "government"
-    stated = claims(reading.sections, reading.layout, subject.year, of_government=of_government)
+    organ = subject.organ
+    stated = claims(
+        reading.sections,
+        reading.layout,
+        subject.year,
+        organ.name,
+        of_government=organ.kind == "government",
+    )
     found = [(claim, _claimed(claim, subject, now)) for claim in stated]
     agreed = {c.key for c, finding in found if finding.verdict is not broken("P1")}
     kept = [f for c, f in found if c.key not in agreed or f.verdict is not broken("P1")]
@@ -451,19 +457,20 @@ def _published(subject: Subject) -> Finding:
 def _likeness(subject: Subject) -> Iterator[Finding]:
     """Against last year's prose piece by piece, against other organs' by their signatures."""
     own, before = own_words(subject.reading.sections), subject.before
-    same = relations().likeness.same
+    limits = relations().likeness
     if not own:
         yield _cannot("C1", "C1.short")
         return
     last = own_words(before.sections) if before else ()
     if last:
         facts = {"last": str(subject.year - 1)}
-        yield _alike(shared(own, last), same, facts, "C1.last")
+        yield _alike(shared(own, last), limits.same, facts, "C1.last")
     if subject.others:
         mine = signature(subject.reading.sections)
         for name, theirs in subject.others.items():
             if theirs:
-                yield _alike(similar(mine, theirs), same, {"organ": name}, "C1.other")
+                share = similar(mine, theirs)
+                yield _alike(share, limits.same_by_signature, {"organ": name}, "C1.other")
     if not last and not any(subject.others.values()):
         yield _cannot("C1", "C1.alone")
 

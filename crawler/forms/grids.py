@@ -103,7 +103,10 @@ class _Reader:
         for number, row in enumerate(grid.rows):
             self._row(number, row)
         across = self._across
-        if across and state.blank and not any(k.label == across.key for k in state.lines):
+        is_read = any(line.label == across.key for line in state.lines) if across else True
+        if across and self._above:
+            is_read = is_read or self._claims.has(across.key)  # in a part above
+        if across and state.blank and not is_read:
             state.used = True
             self._claim_across(across, state.blank)
         if not state.used:

@@ -51,6 +51,7 @@ class Likeness:
     piece: int
     least: int
     same: float
+    same_by_signature: float
     rough: float
     permutations: int
     seed: int

@@ -142,6 +142,12 @@ def _mended(chain: list[Grid], index: Index) -> list[Grid]:
             _mend_heads(one, other, other.top(head), index)
             _mend_groups(sheets, number, other.top(head), index)
             _mend_row(one, other, other.top(head), index)
+    for sheet in sheets:
+        for number, place in sheet.begins.values():
+            # Some of a group's label is on neither page: its rows are known by their own.
+            begun = sheets[number].cells[place]
+            if not index.row(begun.text):
+                sheets[number].cells[place] = begun._replace(text="")
     return [_rebuilt(sheet) for sheet in sheets]
 
 
@@ -177,13 +183,16 @@ def _mend_heads(
     one: _Sheet, other: _Sheet, top: dict[tuple[int, int], GridCell], index: Index
 ) -> None:
     """The head of a column begins on one page and ends on the next."""
+    if any(measure(below.text).state in _FIGURES for below in top.values()):
+        return
     for span, above in one.bottom().items():
         below = top.get(span)
         if below is None or not above.text.strip() or not below.text.strip():
             continue
         whole = above.text + "\n" + below.text
-        words = measure(below.text).state is State.TEXT
-        if words and index.head(whole) and not index.head(below.text):
+        begun = index.head(above.text) is None or _is_open(above.text)
+        begun = begun and measure(below.text).state is State.TEXT
+        if begun and index.head(whole) and not index.head(below.text):
             one.cells[above.row, above.column] = above._replace(text=whole)
             other.cells[below.row, below.column] = below._replace(text="")
 
@@ -263,11 +272,13 @@ def _verdict(label: str, rest: str, values: list[tuple[GridCell, GridCell]], ind
     """Are two rows on either side of a cut `one` row, `two`, or is it `doubtful`?"""
     above = any(a.text.strip() for a, _ in values)
     below = any(b.text.strip() for _, b in values)
-    clash = any(a.text.strip() and b.text.strip() for a, b in values)
+    clash = any(_clash(a.text, b.text) for a, b in values)
     upper, lower, whole = (_row(text, index) for text in (label, rest, label + "\n" + rest))
     if not rest.strip():
-        if not below or not upper:
+        if not below:
             return "two"
+        if not upper:
+            return "one" if _are_ends(values) else "two"
         return "doubtful" if clash else "one"
     if not label.strip():
         return "one" if lower and above and not clash else "two"
@@ -278,6 +289,19 @@ def _verdict(label: str, rest: str, values: list[tuple[GridCell, GridCell]], ind
     # Nobody knows the second half: the first may be no more than the beginning of a label.
     is_cut = upper is not None and upper.rank == 2
     return "doubtful" if is_cut and below and not above else "two"
+
+
+def _clash(above: str, below: str) -> bool:
+    """Do both halves say something? Words may go on, a figure does not."""
+    words = measure(above).state is State.TEXT and measure(below).state is State.TEXT
+    return bool(above.strip() and below.strip()) and not words
+
+
+def _are_ends(values: list[tuple[GridCell, GridCell]]) -> bool:
+    """Is all there is below the end of words that begin above, among figures?"""
+    ends = [(above.text, below.text) for above, below in values if below.text.strip()]
+    figures = any(measure(above.text).state in _FIGURES for above, _ in values)
+    return figures and not any(_clash(*pair) or not pair[0].strip() for pair in ends)
 
 
 def _row(text: str, index: Index) -> Label | None:

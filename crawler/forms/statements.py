@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,9 +70,12 @@ class _Pattern:
 
 @dataclass(frozen=True)
 class _Prose:
+    longest_paragraph: int
+    most_figures: int
     claims: tuple[_Pattern, ...]
     hint: re.Pattern[str]
     neutral: re.Pattern[str]
+    brackets: re.Pattern[str]
     never: Mapping[str, re.Pattern[str]]
     sentence: re.Pattern[str]
     clause: re.Pattern[str]
@@ -95,9 +99,12 @@ def _prose() -> _Prose:
         return re.compile(pattern)
 
     return _Prose(
+        longest_paragraph=data["limits"]["paragraph"],
+        most_figures=data["limits"]["figures"],
         claims=tuple(_pattern(item, compiled) for item in data["claims"]),
         hint=compiled(data["hint"]),
         neutral=compiled(data["neutral"]["phrases"]),
+        brackets=compiled(data["neutral"]["brackets"]),
         never={reach: compiled(words) for reach, words in data["never"].items()},
         sentence=compiled(parts["sentence"]),
         clause=compiled(parts["clause"]),
@@ -131,20 +138,28 @@ def fee_cell() -> str:
 
 
 def claims(
-    sections: Sequence[Section], layout: str, year: int, *, of_government: bool
+    sections: Sequence[Section], layout: str, year: int, organ: str, *, of_government: bool
 ) -> Iterator[Claim]:
     """Every figure the prose states about a cell of this layout, in reading order.
 
-    `of_government`: the report is a government's, so that an organ named in a sentence is another.
+    `organ` is whose report it is, so that its own name is no other scope; `of_government`: it is a
+    government, so that any other organ a sentence names is one of those below it.
     """
+    found = _matches(sections, layout, year, _folded(organ))
+    for context in islice(found, _prose().most_figures):
+        if context.is_of_the_report(of_government):
+            yield _claim(context.pattern, context.match, layout)
+
+
+def _matches(sections: Sequence[Section], layout: str, year: int, organ: str) -> Iterator[_Context]:
+    prose = _prose()
     for section in sections:
-        for line in _telling(section.text):
-            for pattern in _prose().claims:
+        for folded in _telling(section.text):
+            line = prose.brackets.sub("", folded.replace(organ, "") if organ else folded)
+            for pattern in prose.claims:
                 if pattern.word in line and layout in pattern.sums:
                     for match in pattern.pattern.finditer(line):
-                        context = _Context(section.heading, line, match, pattern, year)
-                        if context.is_of_the_report(of_government):
-                            yield _claim(pattern, match, layout)
+                        yield _Context(section.heading, line, match, pattern, year)
 
 
 class _Context(NamedTuple):
@@ -231,9 +246,9 @@ def _chinese(text: str) -> int:
 
 def _telling(text: str) -> Iterator[str]:
     """The paragraphs that may hold a claim, folded: most hold none, and folding is slow."""
-    hint = _prose().hint
+    prose = _prose()
     for line in text.split("\n"):
-        if hint.search(line):
+        if len(line) <= prose.longest_paragraph and prose.hint.search(line):
             yield _folded(line)
 
 

@@ -18,7 +18,7 @@ from crawler.pipelines.assessing import assess_report, new_in_run, reports_to_as
 from crawler.pipelines.attachments import ObservedFiles
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
-from crawler.pipelines.opened import File, read_article, read_file
+from crawler.pipelines.opened import File, cured, read_article, read_file
 from crawler.pipelines.records import reading_record
 from crawler.portals.titles import year_of
 from crawler.words import Remark
@@ -54,7 +54,8 @@ class FactsPipeline(ArchivePipeline):
             self.commit(partial(assess_report, report_id=report_id, at=datetime.now(UTC)))
 
     def _keep(self, version: VersionRef, read: Callable[[], ReadingRecord]) -> None:
-        if self.commit(partial(find_reading, version_id=version.id, parser=PARSER)) is not None:
+        known = partial(find_reading, version_id=version.id, parser=PARSER, cured=cured())
+        if self.commit(known) is not None:
             return
         record = read()
         now = datetime.now(UTC)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from crawler.cms import cms_by_key
 from crawler.errors import SourceError
-from crawler.pipelines.opened import find_file, read_article, read_file
+from crawler.pipelines.opened import cured, find_file, read_article, read_file
 from crawler.pipelines.records import reading_record
 from crawler.pipelines.reopened import Came, Reopener
 from crawler.portals import load
@@ -64,7 +64,7 @@ def tasks(connection: sa.Connection, parser: str | None) -> list[Task]:
         .order_by(c.warc_file_id, c.warc_offset, v.id)
     )
     if parser is not None:
-        query = query.where(v.id.not_in(read_by(parser)))
+        query = query.where(v.id.not_in(read_by(parser, cured())))
     return [
         Task(
             *(row.id, row.report_id, row.part, row.name),

@@ -5,12 +5,15 @@ python -m tests.rendering.doc tests/fixtures/doc
 
 from __future__ import annotations
 
-import argparse
+import json
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple, fields
+from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tests.rendering.word_file import (
     FIRST_ACROSS,
@@ -22,21 +25,25 @@ from tests.rendering.word_file import (
     Layout,
     WordFile,
 )
-from tests.replica.report_model import Report
+from tests.replica.report_model import LocalRow, Published, Report
 from tests.replica.report_pages import Block, Markup, Slot, anchored, blocks, body_html
 from tests.replica.reports import generate, gold_report
 
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "doc"
 _WIDTH = 620
 # Edges of one column as people drag them: they miss each other by less than a millimetre.
 _LOOSE = 18
 _SECONDS = 60
 
 
-def render(report: Report, layout: Layout = PLAIN) -> bytes:
-    """The report's body; `layout` also seeds what people do: how they merge and drag cells."""
+def render(report: Report, layout: Layout = PLAIN, long: bool = False) -> bytes:
+    """The report's body; `layout` also seeds what people do: how they merge and drag cells.
+
+    `long` prints the items of Article 20 as one table.
+    """
     random = Random(f"{report.shape}/{layout.seed}")
     file = WordFile()
-    for block in blocks(report, long=random.random() < 0.3):
+    for block in blocks(report, long):
         if block.kind == "table":
             for cells, left in rows(block, random):
                 file.row(cells, left)
@@ -105,7 +112,46 @@ def by_office(report: Report, markup: Markup = "clean") -> bytes:
         return (folder / "report.doc").read_bytes()
 
 
-def fixtures() -> dict[str, tuple[Report, Markup]]:
+def fixture(name: str) -> tuple[Report, bytes]:
+    """A committed file and the report it holds, as it was generated then."""
+    said: dict[str, Any] = json.loads((FIXTURES / f"{name}.json").read_text("utf-8"))
+    cells = {
+        path: Published(raw, state, None if value is None else Decimal(value))
+        for path, (raw, state, value) in said["cells"].items()
+    }
+    report = Report(
+        **said
+        | {
+            "sections": tuple((head, tuple(texts)) for head, texts in said["sections"]),
+            "tables": {int(place): table for place, table in said["tables"].items()},
+            "cells": cells,
+            "defects": frozenset(said["defects"]),
+            "wrong": tuple((rule, key) for rule, key in said["wrong"]),
+            "local_rows": tuple(
+                LocalRow(table, after, label, tuple(raws))
+                for table, after, label, raws in said["local_rows"]
+            ),
+        }
+    )
+    return report, (FIXTURES / f"{name}.doc").read_bytes()
+
+
+def _said(report: Report) -> str:
+    """The report as JSON, so that a file stays true when the generator learns something new."""
+    held = {
+        **{field.name: getattr(report, field.name) for field in fields(report)},
+        "cells": {
+            path: (cell.raw, cell.state, None if cell.value is None else str(cell.value))
+            for path, cell in report.cells.items()
+        },
+        "defects": sorted(report.defects),
+        "labels": {},
+        "local_rows": [astuple(row) for row in report.local_rows],
+    }
+    return json.dumps(held, ensure_ascii=False) + "\n"
+
+
+def _reports() -> dict[str, tuple[Report, Markup]]:
     """The committed files: which report each holds, and in which hand it was written."""
     organ = "乌鲁木齐市天山区人民政府"
     return {
@@ -124,11 +170,9 @@ def fixtures() -> dict[str, tuple[Report, Markup]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    for name, (report, markup) in fixtures().items():
-        (folder / f"{name}.doc").write_bytes(by_office(report, markup))
+    for name, (report, markup) in _reports().items():
+        (FIXTURES / f"{name}.doc").write_bytes(by_office(report, markup))
+        (FIXTURES / f"{name}.json").write_text(_said(report), "utf-8")
 
 
 if __name__ == "__main__":

@@ -23,15 +23,21 @@ FONTS = (
 )
 PARAGRAPH = (
     f'<w:pPr xmlns:w="{NAMESPACE}">'
-    '<w:keepNext w:val="0"/><w:widowControl/><w:tabs><w:tab w:val="left"'
-    ' w:pos="312"/></w:tabs><w:spacing w:before="0" w:after="0" w:line="560" w:lineRule="exact"/>'
-    '<w:ind w:firstLine="0"/><w:jc w:val="center"/></w:pPr>'
+    '<w:keepNext w:val="0"/><w:widowControl/><w:suppressLineNumbers w:val="0"/>'
+    '<w:spacing w:before="0" w:after="0" w:line="560" w:lineRule="exact"/>'
+    f'<w:ind w:left="0" w:right="0" w:firstLine="0"/><w:jc w:val="center"/>{FONTS}</w:pPr>'
+)
+SIDE = '<w:{side} w:val="single" w:color="auto" w:sz="8" w:space="0"/>'
+BORDERS = (
+    f'<w:tcBorders xmlns:w="{NAMESPACE}">'
+    f"{''.join(SIDE.format(side=side) for side in ('top', 'left', 'bottom', 'right'))}"
+    "</w:tcBorders>"
 )
 
 
 def render(report: Report, processed: bool = False) -> bytes:
-    """The report as docx; `processed` with fonts on every run, runs cut in two, revision numbers,
-    tab stops and proof marks, which is how a word processor saves it.
+    """The report as docx; `processed` with fonts on every run and paragraph, borders on every cell,
+    runs cut in two, revision numbers and proof marks, which is how a word processor saves it.
     """
     plain = docx_bytes(report)
     return rewritten(plain, clutter) if processed else plain
@@ -61,6 +67,8 @@ def clutter(root: etree._Element) -> None:
         if paragraph.find(f"{W}pPr") is None:
             paragraph.insert(0, etree.fromstring(PARAGRAPH))
         etree.SubElement(paragraph, f"{W}proofErr", {f"{W}type": "spellEnd"})
+    for properties in root.iter(f"{W}tcPr"):
+        properties.append(etree.fromstring(BORDERS))
     for run in list(root.iter(f"{W}r")):
         cut(run)
     for run in root.iter(f"{W}r"):

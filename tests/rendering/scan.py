@@ -37,8 +37,8 @@ _SECONDS = 100
 
 @dataclass(frozen=True)
 class Condition:
-    """What a scanner does to a page. `skew` in degrees; `noise` is the sigma of grey noise, `specks`
-    the share of pixels turned black or white, `blur` a sigma in pixels, `light` how much darker the
+    """What a scanner does to a page. `skew` in degrees; `noise` is the sigma of grey noise,
+    `specks` the share of pixels turned black or white, `blur` a sigma in pixels, `light` how much darker the
     worst corner is, `jpeg` a quality (0: none).
     """
 
@@ -134,12 +134,15 @@ def scanned(page: Page, condition: Condition, seed: int) -> Page:
     """The page as this scanner gives it; the same seed gives the same bytes."""
     rng = np.random.default_rng(seed)
     height, width = page.shape
-    image = page.astype(np.float32)
+    image: npt.NDArray[np.floating[Any]] = page.astype(np.float32)
     if condition.skew:
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), condition.skew, 1.0)
-        image = cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_CUBIC, borderValue=255)
+        image = np.asarray(
+            cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_CUBIC, borderValue=255),
+            dtype=np.float32,
+        )
     if condition.blur:
-        image = cv2.GaussianBlur(image, (0, 0), condition.blur)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), condition.blur), dtype=np.float32)
     if condition.light:
         down, right = np.mgrid[0:height, 0:width]
         shade = (down / height + right / width) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -45,6 +46,15 @@ class Content:
     lines: tuple[tuple[Mark, ...], ...]
     whole: bool
     clear: bool
+
+    @property
+    def is_close(self) -> bool:
+        """Does each mark of a line stand nearer to the next than print is high?"""
+        return all(
+            right.left - left.right <= max(m.bottom - m.top for m in line)
+            for line in self.lines
+            for left, right in pairwise(line)
+        )
 
 
 def content(sheet: Sheet, box: Box) -> Content:

@@ -19,6 +19,9 @@ _THICKEST = 0.06
 _BREAK = 0.03
 _NARROWEST = 1.5
 _LOWEST = 0.17
+# A page with more pieces of lines is a picture.
+_MOST_PIECES = 4000
+_MOST_CELLS = 3000
 # Of the darkness of the page's long lines: a line is nowhere paler, but for this percentage of it.
 _PALEST = 0.35
 _BREAKS = 4
@@ -32,6 +35,8 @@ def tables(sheet: Sheet) -> list[Lattice]:
     """The ruled tables of a page, topmost first; edges in pixels of the sheet."""
     dpi = sheet.dpi
     level, upright = _segments(sheet.across, dpi), _segments(sheet.down.T, dpi)
+    if not level or not upright:
+        return []
     across = _Ruling(evened_along(sheet.darkness), level, dpi)
     down = _Ruling(evened_along(sheet.darkness.T), upright, dpi)
     while True:
@@ -49,13 +54,16 @@ def tables(sheet: Sheet) -> list[Lattice]:
 def _is_table(lattice: Lattice, dpi: float) -> bool:
     """More than the strokes of a line of bold print."""
     left, top, right, bottom = lattice.bounds
-    return right - left >= _NARROWEST * dpi and bottom - top >= _LOWEST * dpi
+    large = right - left >= _NARROWEST * dpi and bottom - top >= _LOWEST * dpi
+    return large and len(lattice.cells) <= _MOST_CELLS
 
 
 def _segments(mask: Bitmap, dpi: float) -> list[Line]:
     """The runs of a mask of level lines."""
     count, _, stats, centres = cv2.connectedComponentsWithStats(mask)
     found: list[Line] = []
+    if count > _MOST_PIECES:
+        return found
     for number in range(1, count):
         left, _, width, height, area = (float(v) for v in stats[number])
         if area / width <= _THICKEST * dpi and height <= 2 * _THICKEST * dpi:

@@ -23,10 +23,12 @@ from crawler.documents.scan.sheet import Bitmap, Sheet, prepare
 # all of these ways is no accident of scale or grain.
 _FIRST = (0.70, 0.0)
 _AGAIN = ((0.60, 0.6), (0.80, 0.9))
+# A page of small print has a hundred lines.
+_MOST_LINES = 300
 # The lean of a slash; a 7, the most like it among the digits, has -0.2.
 _SLASH = -0.75
 _HAN = re.compile("[\u4e00-\u9fff]")
-_AFTER_COMMA = re.compile(r"\s*,\s*(?=\d{3})")
+_GAP = re.compile(r"(?<=[\d.,])\s+(?=[\d.,])")
 _ORDINAL = re.compile(r"\d{1,2}[.、,，]?\s*[\u4e00-\u9fff]")
 
 
@@ -83,7 +85,7 @@ def judged(cell: Content, readings: list[Said], dpi: float) -> Read:
     """One text out of several readings; without doubt only where they and the ink agree."""
     if sign := _dash(cell.lines, dpi) or ("/" if slant(cell) < _SLASH else ""):
         return Read(sign, 1.0 if cell.whole else 0.0)
-    texts = [_folded(one.text) for one in readings]
+    texts = [_folded(one.text, cell.is_close) for one in readings]
     text = max(texts, key=texts.count)
     if len(readings) == 1:
         return Read(text, readings[0].confidence)
@@ -91,9 +93,10 @@ def judged(cell: Content, readings: list[Said], dpi: float) -> Read:
     return Read(text, median(one.confidence for one in readings) if agree else 0.0)
 
 
-def _folded(text: str) -> str:
-    """In half width; a full-width comma leaves a gap behind it, two numbers a gap between."""
-    return _AFTER_COMMA.sub(",", unicodedata.normalize("NFKC", text).strip())
+def _folded(text: str, close: bool) -> str:
+    """In half width. Full-width digits and commas leave gaps, which are none between numbers."""
+    folded = unicodedata.normalize("NFKC", text).strip()
+    return _GAP.sub("", folded) if close else folded
 
 
 def _dash(lines: tuple[tuple[Mark, ...], ...], dpi: float) -> str:
@@ -134,7 +137,7 @@ def _prose(sheet: Sheet, found: list[Lattice]) -> Iterator[tuple[float, str]]:
     for lattice in found:
         left, top, right, bottom = (round(v) for v in lattice.bounds)
         paper[max(0, top - edge) : bottom + edge, max(0, left - edge) : right + edge] = 255
-    lines = _merged(text_boxes(paper), sheet)
+    lines = _merged(text_boxes(paper), sheet)[:_MOST_LINES]
     strips = [_line_strip(paper, line) for line in lines]
     for line, one in zip(lines, recognise(strips), strict=True):
         line.text = unicodedata.normalize("NFC", one.text).strip()
@@ -161,7 +164,7 @@ def _merged(boxes: list[tuple[int, int, int, int]], sheet: Sheet) -> list[_Line]
 def _draw_out(line: _Line, sheet: Sheet) -> None:
     height = line.bottom - line.top
     inset = height // 6
-    columns = sheet.ink[line.top + inset : line.bottom - inset].any(axis=0)
+    columns = np.asarray(sheet.ink[line.top + inset : line.bottom - inset].max(axis=0))
     reach = round(1.6 * height)
     while (before := np.nonzero(columns[max(0, line.left - reach) : line.left])[0]).size:
         line.left = max(0, line.left - reach) + int(before[0])

@@ -84,7 +84,7 @@ def _read(strips: Sequence[Bitmap]) -> Iterator[Said]:
         if strip.shape[1] > _WIDEST:
             strip = np.asarray(cv2.resize(strip, (_WIDEST, HEIGHT)), dtype=np.uint8)
         batch[number, :, :, : strip.shape[1]] = strip.astype(np.float32) / 127.5 - 1
-    recogniser = _engine()._load_rec_model()
+    recogniser = _engine()._load_rec_model()  # type: ignore[no-untyped-call]
     letters: list[str] = recogniser.postprocess_op.character
     for odds in recogniser.session(batch):
         yield _decoded(odds, letters)
@@ -105,7 +105,8 @@ def _decoded(odds: npt.NDArray[np.float32], letters: Sequence[str]) -> Said:
 
 def text_boxes(page: Bitmap) -> list[tuple[int, int, int, int]]:
     """Where lines of print stand on a page of dark print on white: left, top, right, bottom."""
-    found = _engine()._load_det_model()(cv2.cvtColor(page, cv2.COLOR_GRAY2BGR))
+    detector = _engine()._load_det_model()  # type: ignore[no-untyped-call]
+    found = detector(cv2.cvtColor(page, cv2.COLOR_GRAY2BGR))
     if found.boxes is None:
         return []
     return [

@@ -17,7 +17,9 @@ Bitmap = npt.NDArray[np.uint8]
 _LEAST_DPI = 150
 _MOST_DPI = 200
 _A4_INCHES = 8.27
-_STEEPEST = 4.0
+# An A3 page at the upper one has eight million pixels; what is larger is not drawn larger still.
+_MOST_PIXELS = 16_000_000
+_STEEPEST = 4
 # Of the darkest ink: what is darker than this is ink, what is paler than FAINT is paper.
 _INK = 0.40
 LINE = 0.24
@@ -29,8 +31,7 @@ _SHORTEST_UPRIGHT = 0.16
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """`darkness` is 0 for paper and 255 for the page's own black; `ink` its mask (0 or 255)
-    without specks; `across` and `down` are the masks of the ruling lines; `noise` is the grain of
-    empty paper (a standard deviation of darkness).
+    without specks; `across` and `down` are the masks of the ruling lines (0 or 1).
     """
 
     darkness: Bitmap
@@ -38,7 +39,6 @@ class Sheet:
     across: Bitmap
     down: Bitmap
     dpi: float
-    noise: float
 
 
 def prepare(image: Bitmap, dpi: int) -> Sheet:
@@ -52,7 +52,7 @@ def prepare(image: Bitmap, dpi: int) -> Sheet:
         turned = _turned(darkness, angle + more)
     ink = _despeckled(turned, resolution)
     across, down = _lines(turned, resolution)
-    return Sheet(turned, ink, across, down, resolution, _grain(turned))
+    return Sheet(turned, ink, across, down, resolution)
 
 
 def _at_working_size(image: Bitmap, dpi: float) -> tuple[Bitmap, float]:
@@ -61,7 +61,7 @@ def _at_working_size(image: Bitmap, dpi: float) -> tuple[Bitmap, float]:
         factor = _MOST_DPI / dpi
     elif dpi < _LEAST_DPI:
         factor = _LEAST_DPI / dpi
-    if abs(factor - 1) < 0.02:
+    if abs(factor - 1) < 0.02 or (factor > 1 and image.size * factor**2 > _MOST_PIXELS):
         return image, dpi
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return _bitmap(cv2.resize(image, None, fx=factor, fy=factor, interpolation=how)), dpi * factor
@@ -93,15 +93,14 @@ def _turned(darkness: Bitmap, angle: float) -> Bitmap:
 def _coarse_skew(darkness: Bitmap) -> float:
     """The angle at which rows of print stand out best, to a tenth of a degree."""
     factor = min(1.0, 800 / max(darkness.shape))
-    small = cv2.resize(darkness, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    best = max(np.arange(-_STEEPEST, _STEEPEST + 0.1, 0.5), key=lambda a: _contrast(small, a))
-    near = np.arange(best - 0.4, best + 0.45, 0.1)
-    return float(max(near, key=lambda a: _contrast(small, a)))
+    small = _bitmap(cv2.resize(darkness, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
 
+    def contrast(angle: float) -> float:
+        rows = _turned(small, angle).sum(axis=1, dtype=np.float64)
+        return float(np.square(np.diff(rows)).sum())
 
-def _contrast(small: Bitmap, angle: float) -> float:
-    rows = _turned(small, float(angle)).sum(axis=1, dtype=np.float64)
-    return float(np.square(np.diff(rows)).sum())
+    best = max((step / 2 for step in range(-_STEEPEST * 2, _STEEPEST * 2 + 1)), key=contrast)
+    return max((best + step / 10 for step in range(-4, 5)), key=contrast)
 
 
 def _fine_skew(darkness: Bitmap, dpi: float) -> float:
@@ -119,12 +118,9 @@ def _fine_skew(darkness: Bitmap, dpi: float) -> float:
     if not slopes:
         return 0.0
     slopes.sort()
-    half = sum(width for _, width in slopes) / 2
-    for slope, width in slopes:
-        half -= width
-        if half <= 0:
-            return float(np.degrees(np.arctan(slope)))
-    return 0.0
+    reach = np.cumsum([width for _, width in slopes])
+    middle = int(np.searchsorted(reach, reach[-1] / 2))
+    return float(np.degrees(np.arctan(slopes[middle][0])))
 
 
 def _lines(darkness: Bitmap, dpi: float) -> tuple[Bitmap, Bitmap]:
@@ -158,12 +154,6 @@ def _despeckled(darkness: Bitmap, dpi: float) -> Bitmap:
     small[0] = False
     kept = _bitmap(((mask > 0) & ~small[labels]).astype(np.uint8) * 255)
     return kept
-
-
-def _grain(darkness: Bitmap) -> float:
-    """The noise of empty paper: the middle half of the differences between neighbours."""
-    low = darkness[darkness < 80].astype(np.float32)
-    return float(low.std()) if low.size else 0.0
 
 
 def _bitmap(image: object) -> Bitmap:

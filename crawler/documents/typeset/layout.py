@@ -152,23 +152,23 @@ def _cell_lines(chars: list[Char]) -> list[list[Char]]:
 
 def _in_turn(chars: list[Char]) -> list[list[Char]]:
     """The lines of letters that were drawn one after the other, line after line; else none."""
-    _, before, top, right, bottom = chars[0]
-    start, size = before, bottom - top
+    _, _, top, right, bottom = chars[0]
+    size = bottom - top
     line = [chars[0]]
     lines = [line]
     for char in chars[1:]:
         _, left, upper, end, lower = char
-        if not 0.8 * size < lower - upper < 1.25 * size:
-            return []
-        if abs(upper - top) < 0.15 * size and left > right - _SHADOW * size:
-            line.append(char)
-        elif upper - top > 0.6 * size and left < start + size:
+        if upper - top > 0.6 * size and upper > bottom - 0.4 * size:
             line = [char]
             lines.append(line)
-            start = left
+            size = lower - upper
+        elif abs(upper - top) < 0.15 * size and left > right - _SHADOW * size:
+            if not 0.8 * size < lower - upper < 1.25 * size:
+                return []
+            line.append(char)
         else:
             return []
-        top, right = upper, end
+        top, right, bottom = upper, end, lower
     return lines
 
 
@@ -293,15 +293,11 @@ def _is_raised(char: Char, line: list[Char], tall: float) -> bool:
 
 
 def _rows(chars: list[Char], page: int) -> Iterator[_Row]:
-    for line in _lines(chars):
+    for line in (chars and _in_turn(chars)) or _lines(chars):
+        _, lefts, tops, rights, bottoms = zip(*line, strict=True)
+        widest = max(map(float.__sub__, rights, lefts))
         yield _Row(
-            _line_text(line),
-            line[0].left,
-            min(char.top for char in line),
-            max(char.right for char in line),
-            max(char.bottom for char in line),
-            page,
-            max(char.right - char.left for char in line),
+            _line_text(line), line[0].left, min(tops), max(rights), max(bottoms), page, widest
         )
 
 

@@ -167,8 +167,6 @@ class _Reader:
         self._float_refs = [ctypes.byref(number) for number in self._floats]
         self._matrix = c.FS_MATRIX()
         self._matrix_ref = ctypes.byref(self._matrix)
-        self._modes = (ctypes.c_int(), ctypes.c_int())
-        self._mode_refs = [ctypes.byref(mode) for mode in self._modes]
         self._shades = [ctypes.c_uint() for _ in range(4)]
         self._shade_refs = [ctypes.byref(shade) for shade in self._shades]
 
@@ -201,10 +199,16 @@ class _Reader:
         first = found.count
         found.count += len(objects)
         self._texts(objects, kinds, outer, first)
+        self._paths(
+            [
+                item
+                for item, kind in zip(objects, kinds, strict=True)
+                if kind == c.FPDF_PAGEOBJ_PATH
+            ],
+            outer,
+        )
         for at, (item, kind) in enumerate(zip(objects, kinds, strict=True), first):
-            if kind == c.FPDF_PAGEOBJ_PATH:
-                self._path(item, outer)
-            elif kind == c.FPDF_PAGEOBJ_IMAGE:
+            if kind == c.FPDF_PAGEOBJ_IMAGE:
                 found.images.append((at, self._bounds(item, outer)))
             elif kind == c.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
                 inner = _product(self._matrix_of(item), outer)
@@ -260,18 +264,27 @@ class _Reader:
         found.odd = found.odd or white or not seen
         found.texts.append(text._replace(seen=seen, white=white))
 
-    def _path(self, item: Any, outer: Matrix) -> None:
+    def _paths(self, items: list[Any], outer: Matrix) -> None:
+        """Lines, rectangles and longer paths, asked about in a few calls each."""
         found = self._found
-        count = c.FPDFPath_CountSegments(item)
-        fill, stroke = self._modes
-        c.FPDFPath_GetDrawMode(item, *self._mode_refs)
-        if count <= 2:
-            if stroke.value:
-                found.lies.append(_thinned(self._bounds(item, outer)))
-        elif count <= 5 and outer is _PLAIN and not stroke.value:
-            self._area(item, self._bounds(item, outer), bool(fill.value), False)
-        elif count <= _MAX_SEGMENTS:
-            self._subpaths(item, outer, count, bool(fill.value), bool(stroke.value))
+        for start in range(0, len(items), _CHUNK):
+            chunk = items[start : start + _CHUNK]
+            counts = list(map(c.FPDFPath_CountSegments, chunk))
+            list(map(c.FPDFPath_GetDrawMode, chunk, *_MODE_REFS))
+            list(map(c.FPDFPageObj_GetBounds, chunk, *_SIDE_REFS))
+            fills, strokes_ = (_numbers(mode, len(chunk), "I") for mode in _MODES)
+            left, bottom, right, top = (_numbers(side, len(chunk), "f") for side in _SIDES)
+            boxes = map(Box, left, top, right, bottom)
+            for item, count, fill, stroke, box in zip(
+                chunk, counts, fills, strokes_, boxes, strict=True
+            ):
+                if count <= 2:
+                    if stroke:
+                        found.lies.append(_thinned(_carried(box, outer)))
+                elif count <= 5 and outer is _PLAIN and not stroke:
+                    self._area(item, box, bool(fill), False)
+                elif count <= _MAX_SEGMENTS:
+                    self._subpaths(item, outer, count, bool(fill), bool(stroke))
 
     def _area(self, item: Any, box: Box, fill: bool, stroke: bool) -> None:
         found = self._found
@@ -320,13 +333,7 @@ class _Reader:
     def _bounds(self, item: Any, outer: Matrix) -> Box:
         c.FPDFPageObj_GetBounds(item, *self._float_refs)
         left, bottom, right, top = (number.value for number in self._floats)
-        if outer is _PLAIN:
-            return Box(left, top, right, bottom)
-        corners = [
-            _moved(p, outer) for p in ((left, top), (right, top), (left, bottom), (right, bottom))
-        ]
-        xs, ys = [x for x, _ in corners], [y for _, y in corners]
-        return Box(min(xs), max(ys), max(xs), min(ys))
+        return _carried(Box(left, top, right, bottom), outer)
 
     def _colour(self, item: Any) -> tuple[int, int, int, int]:
         if not c.FPDFPageObj_GetFillColor(item, *self._shade_refs):
@@ -344,8 +351,9 @@ class _Reader:
     def _lines(self, shown: _View) -> tuple[list[Line], list[Line]]:
         across: list[Line] = []
         down: list[Line] = []
-        for box in self._found.lies:
-            lies, stands = strokes(shown.box(box))
+        sides = [side for box in self._found.lies for side in box]
+        for box in map(Box, *shown.all_edges(sides)):
+            lies, stands = strokes(box)
             across += lies
             down += stands
         for box in self._found.outlines:
@@ -411,10 +419,17 @@ _RECTS = (c.FS_RECTF * _CHUNK)()
 _RECT_REFS = [ctypes.byref(rect) for rect in _RECTS]
 _MATRICES = (c.FS_MATRIX * _CHUNK)()
 _MATRIX_REFS = [ctypes.byref(matrix) for matrix in _MATRICES]
-_SHADES = [(ctypes.c_uint * _CHUNK)() for _ in range(4)]
-_SHADE_REFS = [
-    [(ctypes.c_uint * 1).from_buffer(shade, 4 * at) for at in range(_CHUNK)] for shade in _SHADES
-]
+
+
+def _array(kind: Any) -> tuple[Any, list[Any]]:
+    """Numbers for pdfium to fill in, and what to hand it for each."""
+    array = (kind * _CHUNK)()
+    return array, [(kind * 1).from_buffer(array, 4 * at) for at in range(_CHUNK)]
+
+
+_SHADES, _SHADE_REFS = zip(*(_array(ctypes.c_uint) for _ in range(4)), strict=True)
+_SIDES, _SIDE_REFS = zip(*(_array(ctypes.c_float) for _ in range(4)), strict=True)
+_MODES, _MODE_REFS = zip(*(_array(ctypes.c_int) for _ in range(2)), strict=True)
 
 
 def _numbers(array: Any, count: int, kind: Literal["f", "I"]) -> list[Any]:
@@ -426,8 +441,7 @@ def _characters(
     text_page: Any, shown: _View, unseen: frozenset[int]
 ) -> tuple[list[Char], int, int]:
     chars: list[Char] = []
-    known: set[str] = set()
-    unknown = hidden = 0
+    hidden = 0
     text = _text_of(text_page)
     visible = [at for at, letter in enumerate(text) if letter not in _SPACES]
     if unseen:
@@ -558,6 +572,16 @@ def _moved(point: tuple[float, float], matrix: Matrix) -> tuple[float, float]:
     x, y = point
     a, b, k, d, e, f = matrix
     return a * x + k * y + e, b * x + d * y + f
+
+
+def _carried(box: Box, outer: Matrix) -> Box:
+    """A box within a form, as it stands on the page."""
+    if outer is _PLAIN:
+        return box
+    left, top, right, bottom = box
+    corners = [_moved((x, y), outer) for x in (left, right) for y in (top, bottom)]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return Box(min(xs), max(ys), max(xs), min(ys))
 
 
 def _thinned(box: Box) -> Box:
