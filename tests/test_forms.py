@@ -167,6 +167,8 @@ def test_ordinals_tell_labels_apart() -> None:
         ("22（其中修订16件）", "number", "22", None),
         ("22(其中修订16件)", "number", "22", None),
         ("22[1]", "number", "22", None),
+        ("22（其中修订1\n6件）", "number", "22", None),
+        ("22\n（其中修订16件\n）", "number", "22", None),
         ("", "blank", None, None),
         ("\xa0", "blank", None, None),
         ("　", "blank", None, None),

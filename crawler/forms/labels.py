@@ -101,7 +101,8 @@ def _number() -> re.Pattern[str]:
     return re.compile(
         r"(?P<sign>[+\-–]?)\s*(?P<whole>[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})"
         rf"(?P<part>\.[0-9]{{1,8}})?\s*(?P<unit>{units})?\s*"
-        r"(?P<note>[(\[【〔].*[)\]】〕])?"
+        r"(?P<note>[(\[【〔].*[)\]】〕])?",
+        re.DOTALL,  # a note may be broken over lines
     )
 
 
