@@ -19,16 +19,18 @@ from typing import NamedTuple
 import lxml.etree
 import lxml.html
 
+from bench.parse import page
+from crawler.documents.charset import decode
 from crawler.documents.opening import open_file
 from tests.replica.report_model import Report
-from tests.replica.reports import body_html, flattened, generate
+from tests.replica.reports import flattened, generate
 
 _FILES = 10
 
 
 class Kind(NamedTuple):
     """`render` makes a file; `floor` does the least that must be done with it; `goal` as in the
-    performance goals, None where there is none.
+    performance goals, None where there is none. Heavy libraries are imported when a kind is asked.
     """
 
     render: Callable[[Report], bytes]
@@ -74,11 +76,9 @@ def _calamine(body: bytes) -> object:
 
 
 KINDS: dict[str, Kind] = {
-    "html": Kind(
-        lambda report: body_html(report, "word").encode(), lxml.html.fromstring, "lxml.html", 2.0
-    ),
-    "txt": Kind(lambda report: flattened(report).encode(), bytes.decode, "bytes.decode"),
-    "md": Kind(_markdown, bytes.decode, "bytes.decode"),
+    "html": Kind(page, lxml.html.fromstring, "lxml.html", 2.0),
+    "txt": Kind(lambda report: flattened(report).encode(), decode, "decoding"),
+    "md": Kind(_markdown, decode, "decoding"),
     "docx": Kind(_docx, _document_xml, "lxml on the zip", 1.5),
     "xlsx": Kind(_xlsx, _calamine, "python-calamine"),
     "xls": Kind(_xls, _calamine, "python-calamine"),
