@@ -63,9 +63,34 @@ def _markdown(report: Report) -> bytes:
     return markdown.render(report)
 
 
+def _pdf(report: Report) -> bytes:
+    from tests.rendering import pdf
+
+    return pdf.render(report)
+
+
+def _doc(report: Report) -> bytes:
+    from tests.rendering import doc
+
+    return doc.render(report)
+
+
 def _document_xml(body: bytes) -> object:
     with zipfile.ZipFile(io.BytesIO(body)) as package:
         return lxml.etree.fromstring(package.read("word/document.xml"))
+
+
+def _pdfium_text(body: bytes) -> object:
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(body) as document:
+        return [page.get_textpage().get_text_range() for page in document]
+
+
+def _streams(body: bytes) -> object:
+    from crawler.documents import cfb
+
+    return cfb.streams(body)
 
 
 def _calamine(body: bytes) -> object:
@@ -80,6 +105,8 @@ KINDS: dict[str, Kind] = {
     "txt": Kind(lambda report: flattened(report).encode(), decode, "decoding"),
     "md": Kind(_markdown, decode, "decoding"),
     "docx": Kind(_docx, _document_xml, "lxml on the zip", 1.5),
+    "pdf": Kind(_pdf, _pdfium_text, "pypdfium2's text", 2.0),
+    "doc": Kind(_doc, _streams, "its streams"),
     "xlsx": Kind(_xlsx, _calamine, "python-calamine"),
     "xls": Kind(_xls, _calamine, "python-calamine"),
 }

@@ -94,6 +94,8 @@ def run(kind: str, seconds: float, seed: int, keep: Path) -> Tally:
                 _work(kind, left, Random(f"{kind}/{seed}/{total.executions}"), current, said, keep)
             _, status = os.waitpid(child, 0)
             part = Tally(**json.loads(said.read_text()))
+            if status and not current.exists():
+                raise SystemExit(f"{kind}: its seeds could not be made, see above")
             if status:
                 by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
                 part.failures[f"the process died ({by})"] = str(
