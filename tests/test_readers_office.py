@@ -651,6 +651,9 @@ def sparse() -> bytes:
 HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "empty": ("empty", lambda: b" \n"),
     "noise": ("unknown_kind", lambda: bytes(range(256)) * 9),
+    "endless text": ("too_large", lambda: b"| [" * (1 << 20)),
+    "endless page": ("too_large", lambda: b"<html><p>" + b"<b>" * (6 << 20)),
+    "endless tags": ("bomb", lambda: b"<html>" + b"<p>x" * (1 << 20)),
     "an xml of nobody": ("unknown_kind", lambda: b"<?xml version='1.0'?><w:wordDocument/>"),
     "presentation": ("unknown_kind", lambda: package("ppt/presentation.xml", b"<a/>")),
     "torn docx": ("truncated", lambda: docx_bytes(gold_report("hangzhou-2025"))[:-3000]),
