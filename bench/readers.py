@@ -19,16 +19,18 @@ from typing import NamedTuple
 import lxml.etree
 import lxml.html
 
+from bench.parse import page
+from crawler.documents.charset import decode
 from crawler.documents.opening import open_file
 from tests.replica.report_model import Report
-from tests.replica.reports import body_html, flattened, generate
+from tests.replica.reports import flattened, generate
 
 _FILES = 10
 
 
 class Kind(NamedTuple):
     """`render` makes a file; `floor` does the least that must be done with it; `goal` as in the
-    performance goals, None where there is none.
+    performance goals, None where there is none. Heavy libraries are imported when a kind is asked.
     """
 
     render: Callable[[Report], bytes]
@@ -61,9 +63,34 @@ def _markdown(report: Report) -> bytes:
     return markdown.render(report)
 
 
+def _pdf(report: Report) -> bytes:
+    from tests.rendering import pdf
+
+    return pdf.render(report)
+
+
+def _doc(report: Report) -> bytes:
+    from tests.rendering import doc
+
+    return doc.render(report)
+
+
 def _document_xml(body: bytes) -> object:
     with zipfile.ZipFile(io.BytesIO(body)) as package:
         return lxml.etree.fromstring(package.read("word/document.xml"))
+
+
+def _pdfium_text(body: bytes) -> object:
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(body) as document:
+        return [page.get_textpage().get_text_range() for page in document]
+
+
+def _streams(body: bytes) -> object:
+    from crawler.documents import cfb
+
+    return cfb.streams(body)
 
 
 def _calamine(body: bytes) -> object:
@@ -74,12 +101,12 @@ def _calamine(body: bytes) -> object:
 
 
 KINDS: dict[str, Kind] = {
-    "html": Kind(
-        lambda report: body_html(report, "word").encode(), lxml.html.fromstring, "lxml.html", 2.0
-    ),
-    "txt": Kind(lambda report: flattened(report).encode(), bytes.decode, "bytes.decode"),
-    "md": Kind(_markdown, bytes.decode, "bytes.decode"),
+    "html": Kind(page, lxml.html.fromstring, "lxml.html", 2.0),
+    "txt": Kind(lambda report: flattened(report).encode(), decode, "decoding"),
+    "md": Kind(_markdown, decode, "decoding"),
     "docx": Kind(_docx, _document_xml, "lxml on the zip", 1.5),
+    "pdf": Kind(_pdf, _pdfium_text, "pypdfium2's text", 2.0),
+    "doc": Kind(_doc, _streams, "its streams"),
     "xlsx": Kind(_xlsx, _calamine, "python-calamine"),
     "xls": Kind(_xls, _calamine, "python-calamine"),
 }
