@@ -27,6 +27,8 @@ _MARGIN = 0.12
 _PAGE_NUMBER = re.compile(r"[-—–\s]*\d{1,4}[-—–\s]*|第?\s*\d{1,4}\s*[页/]\s*(共?\s*\d{1,4}\s*页?)?")
 _NUMBERED = re.compile(r"[（(]?[一二三四五六七八九十]{1,3}[、.．)）]")
 _NUMERIC = frozenset("0123456789.,０１２３４５６７８９．，")
+_POINTS = frozenset(",.，．")
+_AMOUNT = _NUMERIC | frozenset("万亿元")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,9 @@ def _texts(table: Lattice, chars: list[list[Char]]) -> list[str]:
     for cell, found in zip(table.cells, lines, strict=True):
         text = _line_text(found[0]) if found else ""
         for one, other in pairwise(found):
-            broken = {one[-1].text, other[0].text} <= _NUMERIC
-            if broken:
+            edge = {one[-1].text, other[0].text}
+            broken = edge <= _AMOUNT and bool(edge & _POINTS)  # no number begins with a comma
+            if edge <= _AMOUNT and not broken:
                 free = _free(table, lines) if free < 0 else free
                 box = table.box(cell)
                 room = box.right - box.left - 2 * free - (one[-1].right - one[0].left)
