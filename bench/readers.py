@@ -61,6 +61,27 @@ def _markdown(report: Report) -> bytes:
     return markdown.render(report)
 
 
+def _pdf(report: Report) -> bytes:
+    from tests.rendering import pdf
+
+    return pdf.render(report)
+
+
+def _pdf_text(body: bytes) -> object:
+    """The text of every page and nothing else; pdfplumber's tables take some fifteen times that."""
+    import pypdfium2
+
+    document = pypdfium2.PdfDocument(body)
+    texts = []
+    for page in document:
+        text_page = page.get_textpage()
+        texts.append(text_page.get_text_range())
+        text_page.close()
+        page.close()
+    document.close()
+    return texts
+
+
 def _document_xml(body: bytes) -> object:
     with zipfile.ZipFile(io.BytesIO(body)) as package:
         return lxml.etree.fromstring(package.read("word/document.xml"))
@@ -80,6 +101,7 @@ KINDS: dict[str, Kind] = {
     "txt": Kind(lambda report: flattened(report).encode(), bytes.decode, "bytes.decode"),
     "md": Kind(_markdown, bytes.decode, "bytes.decode"),
     "docx": Kind(_docx, _document_xml, "lxml on the zip", 1.5),
+    "pdf": Kind(_pdf, _pdf_text, "text by pypdfium2", 2.0),
     "xlsx": Kind(_xlsx, _calamine, "python-calamine"),
     "xls": Kind(_xls, _calamine, "python-calamine"),
 }
