@@ -266,6 +266,11 @@ def _line_text(line: list[Char]) -> str:
     heights = [bottom - top for _, _, top, _, bottom in line]
     tall = max(heights)
     has_small = min(heights) < _SMALL * tall
+    foot = (
+        max(char.bottom for char in line if char.bottom - char.top >= _SMALL * tall)
+        if has_small
+        else 0.0
+    )
     digit_gap, word_gap = _DIGIT_GAP * tall, _WORD_GAP * tall
     parts: list[str] = []
     raised = False
@@ -275,7 +280,7 @@ def _line_text(line: list[Char]) -> str:
         gap = left - end
         if gap > digit_gap and (gap > word_gap or (before.isascii() and text.isascii())):
             parts.append(" ")
-        if has_small and _is_raised(char, line, tall) != raised:
+        if has_small and _is_raised(char, foot, tall) != raised:
             raised = not raised
             parts.append("[" if raised else "]")
         parts.append(text)
@@ -285,11 +290,10 @@ def _line_text(line: list[Char]) -> str:
     return "".join(parts)
 
 
-def _is_raised(char: Char, line: list[Char], tall: float) -> bool:
-    if char.bottom - char.top >= _SMALL * tall:
-        return False
-    foot = max(other.bottom for other in line if other.bottom - other.top >= _SMALL * tall)
-    return foot - char.bottom > _RAISED * tall and char.text.isdigit()
+def _is_raised(char: Char, foot: float, tall: float) -> bool:
+    """Is this a small figure well above the foot of its line?"""
+    is_small = char.bottom - char.top < _SMALL * tall
+    return is_small and foot - char.bottom > _RAISED * tall and char.text.isdigit()
 
 
 # --- paragraphs ---------------------------------------------------------------------------------
