@@ -20,9 +20,11 @@ _DIGITS = re.compile(r"\d+")
 _SIDE = 16
 # Read without doubt; read with so little of it that likeness may settle it; and what it then is.
 _SURE, _NEARLY, _SETTLED = 0.9, 0.5, 0.95
-# Likeness (a correlation) of the same digit, and by how much another must be more or less like.
+# Likeness (a correlation) of the same digit; how much less like others must be to settle a doubt,
+# and how much more to raise one.
 _ALIKE = 0.85
 _APART = 0.04
+_ANOTHER = 0.10
 
 _Shape = npt.NDArray[np.float32]
 
@@ -64,7 +66,7 @@ def _opinion(
                 same = max(same, likeness)
             else:
                 other = max(other, likeness)
-        if same > -1 and other > same + _APART:
+        if same > -1 and other > same + _ANOTHER:
             return 0.0
         likened = likened and same >= _ALIKE and same > other + _APART
     if _NEARLY <= cell.confidence < _SURE and likened:

@@ -26,6 +26,9 @@ _FIRST = (0.70, 0.0)
 _AGAIN = ((0.60, 0.6), (0.80, 0.9))
 # A page of small print has a hundred lines.
 _MOST_LINES = 300
+_NUMBER = re.compile(r"\d+")
+# What all readings but one say, the one being no number; likeness to other digits may settle it.
+_BUT_ONE = 0.6
 # The lean of a slash; a 7, the most like it among the digits, has -0.2.
 _SLASH = -0.75
 _HAN = re.compile("[\u4e00-\u9fff]")
@@ -102,8 +105,13 @@ def judged(cell: Content, readings: list[Said], dpi: float) -> Read:
     text = max(texts, key=texts.count)
     if len(readings) == 1:
         return Read(text, readings[0].confidence)
-    agree = len(set(texts)) == 1 and cell.whole and len(cell.lines) == 1
-    return Read(text, median(one.confidence for one in readings) if agree else 0.0)
+    if not cell.whole or len(cell.lines) > 1:
+        return Read(text, 0.0)
+    sure = median(one.confidence for one in readings)
+    numbers = [one for one in texts if _NUMBER.fullmatch(one)]
+    if len(numbers) == len(texts) - 1 and len(set(numbers)) == 1:
+        return Read(numbers[0], min(sure, _BUT_ONE))  # a speck made a letter of it, once
+    return Read(text, sure if len(set(texts)) == 1 else 0.0)
 
 
 def _folded(text: str, close: bool) -> str:
