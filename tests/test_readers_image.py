@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from crawler.documents import image
+from crawler.documents import image, pdf
 from crawler.documents.model import Block, Document, Grid, GridCell
 from crawler.errors import Unreadable
 from crawler.forms import reading
@@ -85,6 +85,19 @@ def test_prose_stands_between_the_tables_in_reading_order() -> None:
     assert [heading[:2] for heading in headings] == ["一、", "二、", "三、", "四、", "五、", "六、"]
     texts = [block.text for block in document.blocks]
     assert any("587" in text and text.endswith("后上线。") for text in texts)  # over two lines
+
+
+@needs_extra
+def test_a_pdf_of_page_images_is_read_as_a_scan() -> None:
+    buffer = io.BytesIO()
+    with Image.open(SCANS / "pages.tif") as pages:
+        pages.convert("L").save(buffer, "pdf", resolution=150)
+    document = pdf.read(buffer.getvalue())
+    assert document.kind == "image"
+    answer = reading.read(document)
+    assert wrong(answer) == []
+    found = {cell.path for cell in answer.cells if cell.state is not State.UNREAD}
+    assert len([path for path in found if path.startswith("art20.")]) == 10
 
 
 @needs_extra

@@ -87,10 +87,9 @@ def _shapes(cell: Sight) -> list[_Shape]:
 def _shape(ink: npt.NDArray[np.uint8]) -> _Shape:
     height, width = ink.shape
     wide = min(_SIDE, max(2, round(width * _SIDE / height)))
-    small = cv2.resize(ink, (wide, _SIDE), interpolation=cv2.INTER_AREA)
     square = np.zeros((_SIDE, _SIDE), dtype=np.float32)
     left = (_SIDE - wide) // 2
-    square[:, left : left + wide] = small
-    square = cv2.GaussianBlur(square, (0, 0), 0.8)
-    centred = square.ravel() - square.mean()
+    square[:, left : left + wide] = cv2.resize(ink, (wide, _SIDE), interpolation=cv2.INTER_AREA)
+    smooth = np.asarray(cv2.GaussianBlur(square, (0, 0), 0.8), dtype=np.float32).ravel()
+    centred = smooth - smooth.mean()
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), dtype=np.float32)
