@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
@@ -12,7 +12,7 @@ from crawler.forms.definition import forms
 from crawler.forms.grids import is_index
 from crawler.forms.index import index_of
 from crawler.forms.labels import squeeze
-from crawler.forms.model import Finding, Line, Reading, Role, State
+from crawler.forms.model import Line, Reading, Role, State
 
 Kind: TypeAlias = Literal[
     "title", "heading", "text", "cell", "label", "ignored", "finding", "unaccounted"
@@ -87,6 +87,11 @@ class _Seen:
         self._lines = Counter(
             squeeze(line) for section in reading.sections for line in section.text.split("\n")
         )
+        self._facts: dict[str, set[str]] = defaultdict(set)
+        for finding in reading.findings:
+            self._facts[finding.rule].update(
+                [squeeze(fact)[:_QUOTED] for fact in finding.facts.values()]
+            )
         self._read = {
             cell.place: (cell.path, cell.state) for cell in reading.cells if cell.place is not None
         }
@@ -172,15 +177,11 @@ class _Seen:
         self, text: str, place: tuple[int, int, int], rules: tuple[str, ...], quoted: bool = False
     ) -> Account:
         """Covered by a finding of one of these rules; one that quotes the text, where asked."""
-        for finding in self._reading.findings:
-            if finding.rule in rules and (not quoted or _quotes(finding, text)):
-                return Account("finding", text, place, finding.rule)
+        wanted = squeeze(text)[:_QUOTED]
+        for rule in rules:
+            if rule in self._facts and (not quoted or wanted in self._facts[rule]):
+                return Account("finding", text, place, rule)
         return Account("unaccounted", text, place)
-
-
-def _quotes(finding: Finding, text: str) -> bool:
-    wanted = squeeze(text)[:_QUOTED]
-    return any(wanted in squeeze(fact) for fact in finding.facts.values())
 
 
 @lru_cache(maxsize=4096)

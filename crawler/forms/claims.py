@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from crawler.forms.definition import Form, Row, Table, common
 from crawler.forms.labels import measure, name
@@ -14,10 +15,10 @@ Place = tuple[int, int, int]
 _GUESS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """One value as published. `certain` is False where its column is in doubt (a merged cell);
-    `confidence` is that of the engine where the text was recognised in an image.
+class Spot(NamedTuple):
+    """One value as published; a tuple, since a report has hundreds. `certain` is False where its
+    column is in doubt (a merged cell); `confidence` is that of the engine where the text was
+    recognised in an image.
     """
 
     raw: str
@@ -75,6 +76,7 @@ class Claims:
 def settle(form: Form, claims: Claims) -> tuple[Cell, ...]:
     """The form's cells in its own order, complete; adds findings for all that is not plain."""
     cells: list[Cell] = []
+    order = {key: at for at, key in enumerate(claims.lines)}
     for table in form.tables:
         missing: list[Row] = []
         repeated: list[Row] = []
@@ -89,7 +91,7 @@ def settle(form: Form, claims: Claims) -> tuple[Cell, ...]:
             if len(best) > 1:
                 conflicts += [cell.path for cell in line if _disagree(best, cell.column)]
             cells += line
-        _say_order(claims, table)
+        _say_order(claims, table, order)
         _say_missing(claims, table, missing)
         _say_repeated(claims, table, repeated, conflicts)
     _say_cells(form, claims, cells)
@@ -140,23 +142,26 @@ def _disagree(best: list[Claim], column: str) -> bool:
     return len(said) > 1
 
 
-def _say_order(claims: Claims, table: Table) -> None:
+def _say_order(claims: Claims, table: Table, order: dict[tuple[str, str], int]) -> None:
     """Rows in another order or under other numbers are read by their words, and said."""
     if table.across:
         return
-    order: list[int] = []
-    for (key, row_key), found in claims.lines.items():
-        if key != table.key:
+    last = -1
+    moved = False
+    for row in table.rows:
+        found = claims.lines.get((table.key, row.key))
+        if not found:
             continue
-        place = table.row_keys.index(row_key)
-        if found[0].rank < _GUESS:
-            order.append(place)
         if found[0].rank:
-            have, want = name(found[0].label).ordinal, name(table.rows[place].label).ordinal
+            have, want = name(found[0].label).ordinal, name(row.label).ordinal
             if have and want and have[1:] != want[1:]:
                 label = "".join(found[0].label.split())
-                claims.say("other_ordinal", label=label, form=table.rows[place].label)
-    if order != sorted(order):
+                claims.say("other_ordinal", label=label, form=row.label)
+        if found[0].rank < _GUESS:
+            at = order[table.key, row.key]
+            moved = moved or at < last
+            last = at
+    if moved:
         claims.say("other_order.rows", table=table.key, title=table.title)
 
 

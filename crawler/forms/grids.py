@@ -23,6 +23,7 @@ _HEADING = re.compile(r"[一二三四五六七八九十]{1,3}[、.]")
 _NOTE = re.compile(r"(?:备注|注释|说明|注)[:1-9]")
 _UNIT_OF_MONEY = re.compile(r"[万亿]?元")
 _VALUES = frozenset((State.NUMBER, State.ZERO, State.DASH))
+_UNNAMED = "\ufffd"  # a letter that the source does not name
 # A label this like the expected one, with its number and between its neighbours, is that label.
 _ALIKE = 0.75
 _SHORTEST = 6
@@ -296,6 +297,19 @@ class _Reader:
         heads = self._heads(table, line.number)
         if heads is None or not line.values:
             return {}
+        where = self._columns
+        ordinal = self._grid.ordinal
+        if len(line.values) == len(heads.slots) and None not in heads.slots:
+            return {
+                slot: Spot(
+                    cell.text,
+                    (ordinal, cell.row, where.get(cell.column, cell.column)),
+                    cell.rowspan == 1 and _UNNAMED not in cell.text,
+                    cell.confidence,
+                )
+                for slot, cell in zip(heads.slots, line.values, strict=True)
+                if slot is not None
+            }
         ordered = self._by_order(heads, line)
         pairs = ordered or list(self._by_position(heads, line))
         # A value without a column is an extra column's, unless a column of the form lost its head:
@@ -304,14 +318,12 @@ class _Reader:
         homeless = any(slot is None and (cell.text.strip() or ordered) for slot, cell, _ in pairs)
         shifted = homeless and not (ordered and whole)
         spots: dict[int, Spot] = {}
-        ordinal = self._grid.ordinal
         for slot, cell, certain in pairs:
-            known = "\ufffd" not in cell.text  # a letter that the source does not name
-            certain = certain and cell.rowspan == 1 and not shifted and known
+            certain = certain and cell.rowspan == 1 and not shifted and _UNNAMED not in cell.text
             if slot is not None:
-                place = (ordinal, cell.row, self._columns.get(cell.column, cell.column))
+                place = (ordinal, cell.row, where.get(cell.column, cell.column))
                 spots[slot] = Spot(cell.text, place, certain, cell.confidence)
-            elif cell.text.strip():
+            elif cell.text.strip() and cell.row == line.number:
                 self._claims.say("unclaimed_cell", text=cell.text, label=_shown(line))
         return spots
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from crawler.documents.model import Document, Grid
 from crawler.forms.account import account, is_plain
@@ -22,33 +22,68 @@ from crawler.forms.statistics import title as statistics_title
 # Fewer row labels than this are words of prose, not a statutory table.
 _FEWEST_ROWS = 3
 _LONGEST_LABEL = 80
+# Bounds against hostile files: no report comes near them.
+_MOST_CELLS = 10_000  # of one table
+_MOST_CELLS_IN_ALL = 50_000
+_MOST_TOKENS = 10_000
 
 
 def read(document: Document) -> Reading:
     """Read a report. Never raises for what a report says; see docs/forms.md for the findings."""
     grids = tuple([block.grid for block in document.blocks if block.grid])
     claims = Claims()
-    form = _choose(_labels(grids), claims) if grids else None
-    if form is None and document.tokens:
-        form = _choose({token for token in document.tokens if token}, claims)
-    if form is None and document.tokens:  # lines of several cells
-        form = _choose({word for token in document.tokens for word in token.split()}, claims)
+    source = _Source(document, grids, _within_bounds(grids, claims), _tokens(document))
+    form = _choose(_labels(source.tables), claims) if source.tables else None
+    if form is None and source.tokens:
+        form = _choose({token for token in source.tokens if token}, claims)
+    if form is None and source.tokens:  # lines of several cells
+        form = _choose({word for token in source.tokens for word in token.split()}, claims)
     if form is None:
-        return _prose(document, grids, claims)
-    return _statutory(document, grids, form, claims)
+        return _prose(source, claims)
+    return _statutory(source, form, claims)
 
 
-def _statutory(document: Document, grids: tuple[Grid, ...], form: Form, claims: Claims) -> Reading:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A document: all its grids, the tables among them that may be read, and its tokens."""
+
+    document: Document
+    grids: tuple[Grid, ...]
+    tables: tuple[Grid, ...]
+    tokens: tuple[str, ...]
+
+
+def _within_bounds(grids: tuple[Grid, ...], claims: Claims) -> tuple[Grid, ...]:
+    """The grids a report could print; the others stay unread, and are said."""
+    found: list[Grid] = []
+    left = _MOST_CELLS_IN_ALL
+    for grid in grids:
+        cells = sum(map(len, grid.rows))
+        if cells <= min(left, _MOST_CELLS):
+            found.append(grid)
+            left -= cells
+        else:
+            claims.unclaimed.add(grid.ordinal)
+            claims.say("unclaimed_table", text=_begins(grid))
+    return tuple(found)
+
+
+def _tokens(document: Document) -> tuple[str, ...]:
+    return document.tokens if len(document.tokens) <= _MOST_TOKENS else ()
+
+
+def _statutory(source: _Source, form: Form, claims: Claims) -> Reading:
+    document, grids, tokens = source.document, source.grids, source.tokens
     index = index_of(form)
-    read_grids(grids, index, claims)
+    read_grids(source.tables, index, claims)
     absent = [table for table in form.tables if not claims.has(table.key)]
     used: frozenset[int] = frozenset()
-    if absent and document.tokens:
-        used = read_tokens(document.tokens, index, claims, absent)
-    statistics = _annexed(grids, claims, form)
+    if absent and tokens:
+        used = read_tokens(tokens, index, claims, absent)
+    statistics = _annexed(source.tables, claims, form)
     cells = settle(form, claims)
     if used:
-        rest = enumerate(document.tokens)
+        rest = enumerate(tokens)
         lines = [token for at, token in rest if token and at not in used]
     else:
         lines = lines_of(document)
@@ -97,15 +132,16 @@ def _annexed(grids: tuple[Grid, ...], claims: Claims, form: Form) -> Statistics:
     return statistics
 
 
-def _prose(document: Document, grids: tuple[Grid, ...], claims: Claims) -> Reading:
-    statistics = read_statistics(grids, document.tokens, claims)
+def _prose(source: _Source, claims: Claims) -> Reading:
+    document, grids = source.document, source.grids
+    statistics = read_statistics(source.tables, source.tokens, claims)
     if statistics.used:
-        rest = enumerate(document.tokens)
+        rest = enumerate(source.tokens)
         lines = [token for at, token in rest if token and at not in statistics.used]
     else:
         lines = lines_of(document, [g.ordinal for g in grids if g.ordinal not in statistics.grids])
     found = sections(lines)
-    for grid in grids:
+    for grid in source.tables:
         if grid.ordinal not in statistics.grids and not is_index(grid):
             claims.say("unclaimed_table", text=_begins(grid))
             claims.unclaimed.add(grid.ordinal)

@@ -31,9 +31,11 @@ def put_together(
 ) -> frozenset[int]:
     """Claim a whole table of torn rows; returns its tokens, none where it is not proven."""
     relations = [r for r in index.form.relations if r.table == table.key]
+    if not relations:
+        return frozenset()
     pieces = list(_pieces(tokens))
     rows = _rows(pieces, index, table)
-    if not rows or not relations or not _has_heads(tokens[: pieces[rows[0]][1]], index, table):
+    if not rows or not _has_heads(tokens[: pieces[rows[0]][1]], index, table):
         return frozenset()
     start, stop = rows[0], min(rows[-1] + _MOST_PIECES, len(pieces))
     numbers = _numbers(pieces, start, stop, len(table.rows) * table.width)
