@@ -17,6 +17,7 @@ import lxml.html
 
 from crawler import forms
 from crawler.documents import html
+from tests.replica.report_model import Report
 from tests.replica.reports import body_html, generate
 
 _SIZE = 92_000
@@ -24,21 +25,25 @@ _PAGES = 40
 
 
 def pages() -> list[bytes]:
-    """Synthetic report pages of about 92 kB: portal furniture around a paste from Word."""
-    made = []
-    for seed in range(_PAGES):
-        layout, year = (("2019", 2019), ("2021", 2023))[seed % 2]
-        body = body_html(generate(seed, "乌鲁木齐市天山区人民政府", year, layout), "word")
-        menu = "".join(
-            f'<li class="nav-item"><a href="/info/{n}.htm">栏目{n}</a></li>' for n in range(150)
-        )
-        page = (
-            f"<html><head><meta charset='utf-8'><title>年报</title></head><body><ul>{menu}</ul>"
-            f"<div id='vsb_content'>{body}</div><!--{{filler}}--></body></html>"
-        )
-        filler = "x" * max(0, _SIZE - len(page.encode()))
-        made.append(page.replace("{filler}", filler).encode())
-    return made
+    """Synthetic report pages of about 92 kB."""
+    layouts = (("2019", 2019), ("2021", 2023))
+    return [
+        page(generate(seed, "乌鲁木齐市天山区人民政府", layouts[seed % 2][1], layouts[seed % 2][0]))
+        for seed in range(_PAGES)
+    ]
+
+
+def page(report: Report) -> bytes:
+    """Portal furniture around a paste from Word."""
+    menu = "".join(
+        f'<li class="nav-item"><a href="/info/{n}.htm">栏目{n}</a></li>' for n in range(150)
+    )
+    written = (
+        f"<html><head><meta charset='utf-8'><title>年报</title></head><body><ul>{menu}</ul>"
+        f"<div id='vsb_content'>{body_html(report, 'word')}</div><!--{{filler}}--></body></html>"
+    )
+    filler = "x" * max(0, _SIZE - len(written.encode()))
+    return written.replace("{filler}", filler).encode()
 
 
 def checked_cells(page: bytes) -> int:

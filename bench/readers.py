@@ -1,9 +1,11 @@
 """How long a file of each kind takes to become a Document, as a ratio to the least a library needs.
 
     python -m bench.readers [KIND...] [--pairs N]
+    python -m bench.readers scan
 
 Each pair times both sides back to back, so that a noisy machine disturbs both alike; the median of
-the ratios is what carries over to another machine. A kind is one line of `KINDS`.
+the ratios is what carries over to another machine. A kind is one line of `KINDS`. Scans have no
+such floor: of them the seconds a page are told.
 """
 
 from __future__ import annotations
@@ -14,21 +16,25 @@ import statistics
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import lxml.etree
 import lxml.html
 
+from bench.parse import page
+from crawler.documents.charset import decode
 from crawler.documents.opening import open_file
 from tests.replica.report_model import Report
-from tests.replica.reports import body_html, flattened, generate
+from tests.replica.reports import flattened, generate
 
 _FILES = 10
+_SCAN = Path(__file__).parents[1] / "tests" / "fixtures" / "scans" / "pages.tif"
 
 
 class Kind(NamedTuple):
     """`render` makes a file; `floor` does the least that must be done with it; `goal` as in the
-    performance goals, None where there is none.
+    performance goals, None where there is none. Heavy libraries are imported when a kind is asked.
     """
 
     render: Callable[[Report], bytes]
@@ -61,9 +67,34 @@ def _markdown(report: Report) -> bytes:
     return markdown.render(report)
 
 
+def _pdf(report: Report) -> bytes:
+    from tests.rendering import pdf
+
+    return pdf.render(report)
+
+
+def _doc(report: Report) -> bytes:
+    from tests.rendering import doc
+
+    return doc.render(report)
+
+
 def _document_xml(body: bytes) -> object:
     with zipfile.ZipFile(io.BytesIO(body)) as package:
         return lxml.etree.fromstring(package.read("word/document.xml"))
+
+
+def _pdfium_text(body: bytes) -> object:
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(body) as document:
+        return [page.get_textpage().get_text_range() for page in document]
+
+
+def _streams(body: bytes) -> object:
+    from crawler.documents import cfb
+
+    return cfb.streams(body)
 
 
 def _calamine(body: bytes) -> object:
@@ -74,12 +105,12 @@ def _calamine(body: bytes) -> object:
 
 
 KINDS: dict[str, Kind] = {
-    "html": Kind(
-        lambda report: body_html(report, "word").encode(), lxml.html.fromstring, "lxml.html", 2.0
-    ),
-    "txt": Kind(lambda report: flattened(report).encode(), bytes.decode, "bytes.decode"),
-    "md": Kind(_markdown, bytes.decode, "bytes.decode"),
+    "html": Kind(page, lxml.html.fromstring, "lxml.html", 2.0),
+    "txt": Kind(lambda report: flattened(report).encode(), decode, "decoding"),
+    "md": Kind(_markdown, decode, "decoding"),
     "docx": Kind(_docx, _document_xml, "lxml on the zip", 1.5),
+    "pdf": Kind(_pdf, _pdfium_text, "pypdfium2's text", 2.0),
+    "doc": Kind(_doc, _streams, "its streams"),
     "xlsx": Kind(_xlsx, _calamine, "python-calamine"),
     "xls": Kind(_xls, _calamine, "python-calamine"),
 }
@@ -121,11 +152,25 @@ def measure(name: str, kind: Kind, pairs: int) -> str:
     )
 
 
+def seconds_a_page() -> str:
+    """One line: what a page of a scan costs once the models are loaded; two threads recognise."""
+    body = _SCAN.read_bytes()
+    open_file(body, _SCAN.name)
+    wall, processor = time.perf_counter(), time.process_time()
+    (document,) = open_file(body, _SCAN.name)
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    pages = len({block.page for block in document.blocks})
+    return f"scan: {wall / pages:.1f} s a page, {processor / pages:.1f} s of processor"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("--pairs", type=int, default=9)
     options = parser.parse_args()
+    if options.kinds == ["scan"]:
+        print(seconds_a_page())
+        return
     unknown = set(options.kinds) - set(KINDS)
     if unknown:
         parser.error(f"no such kind: {', '.join(sorted(unknown))}; use {', '.join(KINDS)}")

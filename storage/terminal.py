@@ -84,6 +84,10 @@ def show_report(report: Report, sources: Iterable[Source]) -> None:
     console.print(_sources(sources))
     for name, cells in groupby(report["cells"], key=lambda cell: cell["table"]):
         console.print(_cells(name, list(cells)))
+    for line in report["indicators"]:
+        console.print(Text(f"{line['block']} {line['label']} ({line['unit']}): {line['raw']}"))
+    if report["unclaimed"]:
+        console.print(f"{len(report['unclaimed'])} tables that nobody claimed: see --json")
     _show_checks(console, report["findings"])
 
 
@@ -203,6 +207,10 @@ def _head(report: Report) -> Iterable[tuple[str, str]]:
     yield "published", report["published"] or "-"
     yield "source", report["source"] or "-"
     yield "form", report["form"] or "not recognised"
+    if report["read_from"]:
+        yield "read from", report["read_from"]
+    if report["engine"]:
+        yield "engine", report["engine"]
     for url in report["urls"]:
         yield "page", url
     for attachment in report["attachments"]:
@@ -233,7 +241,11 @@ def _cells(name: str, cells: list[Cell]) -> Table:
 
 
 def _raw(cell: Cell) -> Text:
-    return Text("?", style="red") if cell["state"] == "unread" else Text(cell["raw"].strip())
+    read = Text("?", style="red") if cell["state"] == "unread" else Text(cell["raw"].strip())
+    if (correction := cell["correction"]) is None:
+        return read
+    doubt = " (review)" if correction["review"] else ""
+    return Text.assemble(read, (f" corrected to {correction['raw'] or 'blank'}{doubt}", "yellow"))
 
 
 def _show_checks(console: Console, findings: Iterable[Finding]) -> None:

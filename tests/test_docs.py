@@ -19,6 +19,7 @@ from storage.queries.report import (
     Attachment,
     Cell,
     CellCorrection,
+    CellPlace,
     Finding,
     Indicator,
     KeptTable,
@@ -104,7 +105,17 @@ def test_every_table_and_column_of_the_archive_is_explained() -> None:
 
 def test_the_shapes_of_the_answers_are_as_documented() -> None:
     text = (ROOT / "docs" / "database.md").read_text("utf-8")
-    shapes = (Field, Report, Attachment, Cell, CellCorrection, Finding, Indicator, KeptTable)
+    shapes = (
+        Field,
+        Report,
+        Attachment,
+        Cell,
+        CellCorrection,
+        CellPlace,
+        Finding,
+        Indicator,
+        KeptTable,
+    )
     for shape in (*shapes, Version, Capture, OpenFinding, Run):
         assert "{" + ", ".join(shape.__annotations__) + "}" in text, shape
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from crawler.documents import image
+from crawler.documents import image, pdf
 from crawler.documents.model import Block, Document, Grid, GridCell
 from crawler.errors import Unreadable
 from crawler.forms import reading
@@ -23,6 +22,7 @@ from crawler.forms.model import Cell, Reading, State
 from tests.replica.reports import gold_report
 
 if TYPE_CHECKING:
+    from crawler.documents.scan.glyphs import Sight
     from crawler.documents.scan.ink import Content
     from crawler.documents.scan.sheet import Bitmap, Sheet
 
@@ -88,6 +88,19 @@ def test_prose_stands_between_the_tables_in_reading_order() -> None:
 
 
 @needs_extra
+def test_a_pdf_of_page_images_is_read_as_a_scan() -> None:
+    buffer = io.BytesIO()
+    with Image.open(SCANS / "pages.tif") as pages:
+        pages.convert("L").save(buffer, "pdf", resolution=150)
+    document = pdf.read(buffer.getvalue())
+    assert document.kind == "image"
+    answer = reading.read(document)
+    assert wrong(answer) == []
+    found = {cell.path for cell in answer.cells if cell.state is not State.UNREAD}
+    assert len([path for path in found if path.startswith("art20.")]) == 10
+
+
+@needs_extra
 def test_a_skewed_and_grainy_photograph_invents_nothing() -> None:
     answer = reading.read(image.read((SCANS / "skewed.jpg").read_bytes()))
     assert wrong(answer) == []
@@ -99,7 +112,7 @@ def test_a_skewed_and_grainy_photograph_invents_nothing() -> None:
 
 
 @pytest.fixture
-def paper() -> Iterator[Sheet]:
+def paper() -> Sheet:
     """An empty page at 150 dpi."""
     if MISSING:
         pytest.skip(f"gongkai[ocr] lacks {MISSING}")
@@ -108,7 +121,7 @@ def paper() -> Iterator[Sheet]:
     from crawler.documents.scan.sheet import Sheet
 
     blank = np.zeros((300, 300), dtype=np.uint8)
-    yield Sheet(blank.copy(), blank.copy(), blank.copy(), blank.copy(), 150.0)
+    return Sheet(blank.copy(), blank.copy(), blank.copy(), blank.copy(), 150.0)
 
 
 def seen(sheet: Sheet) -> Content:
@@ -182,6 +195,28 @@ def test_numbers_far_apart_are_not_made_one(paper: Sheet) -> None:
     paper.darkness[110:124, 106:112] = 255
     paper.darkness[110:124, 150:156] = 255
     assert said(paper, ("1 2", 1.0), ("1 2", 1.0), ("1 2", 1.0))[0] == "1 2"
+
+
+def sight(paper: Sheet, text: str, confidence: float, bar: bool) -> Sight:
+    """A digit drawn as a full block, or as an upright bar beside a short one."""
+    from crawler.documents.scan.glyphs import Sight
+
+    paper.darkness[:] = 0
+    paper.darkness[110:126, 120:130] = 0 if bar else 255
+    paper.darkness[110:126, 120:123] = 255
+    paper.darkness[123:126, 120:130] = 255
+    return Sight(seen(replace(paper, darkness=paper.darkness.copy())), text, confidence)
+
+
+def test_a_digit_that_looks_like_another_is_not_sure(paper: Sheet) -> None:
+    from crawler.documents.scan.glyphs import compared
+
+    blocks = [sight(paper, "8", 1.0, bar=False), sight(paper, "8", 0.99, bar=False)]
+    bars = [sight(paper, "6", 1.0, bar=True), sight(paper, "6", 0.98, bar=True)]
+    assert compared([*blocks, *bars]) == [1.0, 0.99, 1.0, 0.98]
+    assert compared([*blocks, *bars, sight(paper, "6", 1.0, bar=False)])[-1] == 0.0
+    assert compared([*blocks, *bars, sight(paper, "6", 0.7, bar=True)])[-1] == 0.95
+    assert compared([*blocks, *bars, sight(paper, "3", 0.7, bar=True)])[-1] == 0.7
 
 
 # --- what the forms make of it ------------------------------------------------------------------

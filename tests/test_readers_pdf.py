@@ -79,8 +79,16 @@ def some_style(number: int) -> Style:
 # --- whole reports ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("size", "way"),
+    [
+        ("A4", "whole rows"),
+        ("A4", "cut rows, values below"),
+        ("A5", "cut rows, values above"),
+        ("A5", "heads repeated"),
+        ("A5", "cut rows, heads repeated"),
+    ],
+)
 @pytest.mark.parametrize("slug", TRANSCRIBED)
 def test_gold_reports_are_read_whole_wherever_pages_cut_them(
     slug: str, way: str, size: str
@@ -98,7 +106,7 @@ def test_reports_with_one_defect_are_read_whole_from_small_pages(report: Report)
     assert_read(report, reading.read(pdf.read(render(report, style))), unread=0)
 
 
-@pytest.mark.parametrize("number", range(16))
+@pytest.mark.parametrize("number", range(10))
 def test_mixed_defects_in_any_hand_invent_nothing(number: int) -> None:
     report = mixed_report(2000 + number)
     answer = reading.read(pdf.read(render(report, some_style(number))))
@@ -457,8 +465,9 @@ def test_hostile_files_end_in_a_named_finding() -> None:
     assert refused(b"%PDF-1.7\n" + bytes(range(256)) * 64).rule == "damaged"
 
 
-@pytest.mark.parametrize("body", [calling(12, 9), raw(b"0 0 m 1 1 l S\n" * 3_000_000)])
-def test_bombs_end_in_a_named_finding(body: bytes) -> None:
+@pytest.mark.parametrize("body", [calling(12, 9), raw(b"0 0 m 1 1 l S\n" * 1_500_000)])
+def test_bombs_end_in_a_named_finding(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_SECONDS", 2.0)
     assert not guard.is_plain(body)
     assert refused(body).rule in {"too_slow", "bomb", "damaged"}
 
@@ -469,7 +478,8 @@ def test_more_pages_than_a_report_has_are_refused() -> None:
     assert refused(body).rule == "bomb"
 
 
-def test_forms_within_themselves_end() -> None:
+def test_forms_within_themselves_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_SECONDS", 2.0)
     assert not guard.is_plain(in_itself())
     assert refused(in_itself()).rule in {"damaged", "too_slow"}
 

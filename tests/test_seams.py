@@ -68,6 +68,8 @@ LONG = ("（二）部分公开（区分处理的，只计", "这一情形，不�
         ((LONG[0] + LONG[1], BLANKS), ("", VALUES)),
         (("", VALUES), (LONG[0] + LONG[1], BLANKS)),
         (("（二）部分", VALUES), ("公开", BLANKS)),
+        (("（二）部分公开", BLANKS), ("（单位：件）", VALUES)),
+        (("（二）部分公", BLANKS), ("开（单位：件）", VALUES)),
         ((LONG[0], [*VALUES[:3], *BLANKS[3:]]), (LONG[1], [*BLANKS[:3], *VALUES[3:]])),
     ],
 )
@@ -95,6 +97,7 @@ def test_blanks_above_a_cut_are_blank_where_the_next_row_is_known() -> None:
     ("above", "below"),
     [
         (("（二）部分公开，区分处理的", BLANKS), ("只算这一情形", VALUES)),
+        (("（二）部分公开", BLANKS), ("附：电话咨询答复", VALUES)),
         (("（二）部分公开", VALUES), ("", ["8"] * 7)),
         ((LONG[0], VALUES), (LONG[1], ["8"] * 7)),
     ],
@@ -106,8 +109,8 @@ def test_what_may_belong_to_either_row_is_left_unread(
 
 
 def test_a_local_row_below_a_cut_keeps_its_figures_to_itself() -> None:
-    answer = cut(("（一）予以公开", BLANKS), ("附：电话咨询答复", VALUES))
-    assert row_of(answer, "granted") == BLANKS
+    answer = cut(("（一）予以公开", ["0"] * 7), ("附：电话咨询答复", VALUES))
+    assert row_of(answer, "granted") == ["0"] * 7
     assert "unclaimed_row" in {finding.rule for finding in answer.findings}
 
 

@@ -138,6 +138,7 @@ def test_a_report_says_what_its_newest_page_says(connection: sa.Connection) -> N
         "raw": "5446.75万元",
         "state": "number",
         "value": 5446.75,
+        "place": {"table": 0, "row": 1, "column": 1, "page": None, "box": None},
         "correction": None,
     }
     assert [(f["rule"], f["verdict"]) for f in found["findings"]] == [

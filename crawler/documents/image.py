@@ -21,8 +21,8 @@ KIND = "image"
 _EXTRA = ("rapidocr", "onnxruntime", "cv2")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-# An A3 page at 600 dpi has 70 million pixels; a report has some ten pages.
-_MOST_PIXELS = 80_000_000
+# An A4 page at 600 dpi has 35 million pixels; a report has some ten pages.
+_MOST_PIXELS = 40_000_000
 _MOST_FRAMES = 60
 _SMALLEST = 32
 _DPI = (50, 1300)

@@ -23,6 +23,10 @@ from crawler.documents.model import Document, Remark
 from crawler.errors import Unreadable
 
 MAX_BODY: Final = 64 << 20
+# A long report has 200 kB of text; reading takes up to three seconds a megabyte of hostile signs.
+MAX_PAGE: Final = 16 << 20
+MAX_TAGS: Final = 1_000_000
+MAX_TEXT: Final = 2 << 20
 _HERE = Path(__file__).parent
 # The mark of a reader, looked for in its source: to import them all is what must not happen.
 _IS_READER = "\ndef is_mine("
@@ -51,19 +55,27 @@ def open_file(body: bytes, name: str) -> tuple[Document, ...]:
 def _open(body: bytes, name: str, within: bool) -> tuple[Document, ...]:
     if not body.strip():
         raise Unreadable("empty")
-    if len(body) > MAX_BODY:
-        raise Unreadable("too_large", name=name, limit=f"{MAX_BODY >> 20} MB")
+    _limit(body, name, MAX_BODY)
     if _is_page(body):
+        _limit(body, name, MAX_PAGE)
+        if body.count(b"<") > MAX_TAGS:
+            raise Unreadable("bomb", kind="html", limit=f"{MAX_TAGS:,} tags")
         return (html.read(body),)
     reader = next((module for module in _readers(name) if module.is_mine(body)), None)
     if reader is None:
         _refuse_torn(body)
+        _limit(body, name, MAX_TEXT)
         return (_open_text(body, name),)
     if not hasattr(reader, "members"):
         return (reader.read(body),)
     if within:
         raise Unreadable("nested", member=name)
     return _open_members(reader, body)
+
+
+def _limit(body: bytes, name: str, most: int) -> None:
+    if len(body) > most:
+        raise Unreadable("too_large", name=name, limit=f"{most >> 20} MB")
 
 
 def _refuse_torn(body: bytes) -> None:

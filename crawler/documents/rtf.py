@@ -300,7 +300,9 @@ class _Reader:
 
 
 def _tokens(body: bytes) -> Iterator[re.Match[bytes]]:
-    at = body.index(_MAGIC)
+    at = body.find(_MAGIC)
+    if at < 0:
+        raise _damaged("it does not begin as one")
     for _ in range(_MOST_TOKENS):
         token = _TOKEN.match(body, at)
         if token is None:

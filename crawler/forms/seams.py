@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from crawler.documents.model import Grid, GridCell
 from crawler.forms.index import Index, Label
-from crawler.forms.labels import measure, squeeze
+from crawler.forms.labels import core, measure, squeeze
 from crawler.forms.model import State
 
 # Of the width of the table: edges this near are one edge.
@@ -38,18 +38,18 @@ class Part:
 
 def parts(grids: Sequence[Grid], index: Index) -> Iterator[Part]:
     """The grids in their order, those of one table mended where pages cut them."""
-    for chain in _chains(grids):
-        if len(chain) == 1:
-            yield Part(chain[0], chain[0].ordinal, True)
+    for table in _tables(grids):
+        if len(table) == 1:
+            yield Part(table[0], table[0].ordinal, True)
             continue
-        aligned = _aligned(chain)
+        aligned = _aligned(table)
         for number, grid in enumerate(_mended(aligned, index)):
-            pairs = list(zip(_cells(aligned[number]), _cells(chain[number]), strict=True))
+            pairs = list(zip(_cells(aligned[number]), _cells(table[number]), strict=True))
             left = {(cell.row, cell.column): cell.text for cell in _cells(grid)}
             yield Part(
                 grid,
-                chain[0].ordinal,
-                number == len(chain) - 1,
+                table[0].ordinal,
+                number == len(table) - 1,
                 {cell.column: old.column for cell, old in pairs},
                 frozenset(
                     (grid.ordinal, old.row, old.column)
@@ -64,15 +64,15 @@ def _cells(grid: Grid) -> Iterator[GridCell]:
         yield from row
 
 
-def _chains(grids: Sequence[Grid]) -> Iterator[list[Grid]]:
-    chain: list[Grid] = []
+def _tables(grids: Sequence[Grid]) -> Iterator[list[Grid]]:
+    table: list[Grid] = []
     for grid in grids:
-        if chain and not _goes_on(chain[-1], grid):
-            yield chain
-            chain = []
-        chain.append(grid)
-    if chain:
-        yield chain
+        if table and not _goes_on(table[-1], grid):
+            yield table
+            table = []
+        table.append(grid)
+    if table:
+        yield table
 
 
 def _goes_on(one: Grid, other: Grid) -> bool:
@@ -83,14 +83,14 @@ def _goes_on(one: Grid, other: Grid) -> bool:
     return abs(other.xs[-1] - other.xs[0] - wide) < _NEAR * wide
 
 
-def _aligned(chain: list[Grid]) -> list[Grid]:
+def _aligned(grids: list[Grid]) -> list[Grid]:
     """The parts with one numbering of columns: the edges of all of them."""
-    near = _NEAR * (chain[0].xs[-1] - chain[0].xs[0])
+    near = _NEAR * (grids[0].xs[-1] - grids[0].xs[0])
     edges: list[float] = []
-    for x in sorted(x - grid.xs[0] for grid in chain for x in grid.xs):
+    for x in sorted(x - grid.xs[0] for grid in grids for x in grid.xs):
         if not edges or x - edges[-1] > near:
             edges.append(x)
-    return [_renumbered(grid, edges, near) for grid in chain]
+    return [_renumbered(grid, edges, near) for grid in grids]
 
 
 def _renumbered(grid: Grid, edges: list[float], near: float) -> Grid:
@@ -129,9 +129,9 @@ class _Sheet:
         return {(c.column, c.colspan): c for c in self.cells.values() if c.row == head}
 
 
-def _mended(chain: list[Grid], index: Index) -> list[Grid]:
+def _mended(grids: list[Grid], index: Index) -> list[Grid]:
     sheets = [
-        _Sheet(grid, {(c.row, c.column): c for row in grid.rows for c in row}) for grid in chain
+        _Sheet(grid, {(c.row, c.column): c for row in grid.rows for c in row}) for grid in grids
     ]
     for number, (one, other) in enumerate(pairwise(sheets)):
         head = _repeated(sheets[: number + 1], other)
@@ -152,13 +152,13 @@ def _mended(chain: list[Grid], index: Index) -> list[Grid]:
 
 
 def _repeated(before: list[_Sheet], sheet: _Sheet) -> int:
-    """How many of a part's rows are a head that stands in the parts before it."""
+    """How many of a part's rows are those with which a part before it begins."""
     wanted = _words(sheet)
-    rows = [words for part in before for words in _words(part) if words]
+    earlier = [[words for words in _words(part) if words] for part in before]
     best = 0
-    for start in range(len(rows)):
+    for number in range(len(earlier)):
         count = 0
-        for one, other in zip(rows[start:], wanted, strict=False):
+        for one, other in zip(chain.from_iterable(earlier[number:]), wanted, strict=False):
             if one != other or not _is_head(one):
                 break
             count += 1
@@ -185,16 +185,22 @@ def _mend_heads(
     """The head of a column begins on one page and ends on the next."""
     if any(measure(below.text).state in _FIGURES for below in top.values()):
         return
-    for span, above in one.bottom().items():
-        below = top.get(span)
-        if below is None or not above.text.strip() or not below.text.strip():
-            continue
-        whole = above.text + "\n" + below.text
-        begun = index.head(above.text) is None or _is_open(above.text)
-        begun = begun and measure(below.text).state is State.TEXT
-        if begun and index.head(whole) and not index.head(below.text):
-            one.cells[above.row, above.column] = above._replace(text=whole)
-            other.cells[below.row, below.column] = below._replace(text="")
+    pairs = [(above, top[span]) for span, above in one.bottom().items() if span in top]
+    cut = [pair for pair in pairs if _is_head_cut(*pair, index)]
+    # What stands whole in the lower half of such a row belongs to it as well.
+    low = [(above, below) for above, below in pairs if cut and not above.text.strip()]
+    for above, below in cut + low:
+        whole = "\n".join(filter(str.strip, (above.text, below.text)))
+        one.cells[above.row, above.column] = above._replace(text=whole)
+        other.cells[below.row, below.column] = below._replace(text="")
+
+
+def _is_head_cut(above: GridCell, below: GridCell, index: Index) -> bool:
+    """Do the halves make a head of the form, to its last letter, and the lower one none?"""
+    if not above.text.strip() or not below.text.strip():
+        return False
+    whole = index.head(core(above.text + below.text))
+    return whole is not None and index.head(below.text) is None
 
 
 def _mend_groups(
@@ -270,25 +276,29 @@ def _is_group(cell: GridCell, index: Index) -> bool:
 
 def _verdict(label: str, rest: str, values: list[tuple[GridCell, GridCell]], index: Index) -> str:
     """Are two rows on either side of a cut `one` row, `two`, or is it `doubtful`?"""
-    above = any(a.text.strip() for a, _ in values)
-    below = any(b.text.strip() for _, b in values)
-    clash = any(_clash(a.text, b.text) for a, b in values)
+    texts = [(above.text, below.text) for above, below in values]
+    above = any(one.strip() for one, _ in texts)
+    below = any(other.strip() for _, other in texts)
+    clash = any(_clash(*pair) for pair in texts)
     upper, lower, whole = (_row(text, index) for text in (label, rest, label + "\n" + rest))
+    if not (upper or lower or whole):
+        return "one" if _go_on_in_words([(label, rest), *texts]) else "two"
     if not rest.strip():
         if not below:
             return "two"
         if not upper:
-            return "one" if _are_ends(values) else "two"
+            return "two"
         return "doubtful" if clash else "one"
     if not label.strip():
         return "one" if lower and above and not clash else "two"
     if lower:
         return "two"
-    if whole and (whole.rank < 2 or _is_open(label)):
+    # Known by its first words only, a label is whole where the second half has some of them, or
+    # is the rest of a bracket.
+    if whole and (whole.rank < 2 or not upper or _is_open(label) or squeeze(rest)[:1] == "("):
         return "doubtful" if clash else "one"
-    # Nobody knows the second half: the first may be no more than the beginning of a label.
-    is_cut = upper is not None and upper.rank == 2
-    return "doubtful" if is_cut and below and not above else "two"
+    # Nobody knows the second half: its figures may be those of the blank row above.
+    return "doubtful" if upper and below and not above else "two"
 
 
 def _clash(above: str, below: str) -> bool:
@@ -297,11 +307,11 @@ def _clash(above: str, below: str) -> bool:
     return bool(above.strip() and below.strip()) and not words
 
 
-def _are_ends(values: list[tuple[GridCell, GridCell]]) -> bool:
-    """Is all there is below the end of words that begin above, among figures?"""
-    ends = [(above.text, below.text) for above, below in values if below.text.strip()]
-    figures = any(measure(above.text).state in _FIGURES for above, _ in values)
-    return figures and not any(_clash(*pair) or not pair[0].strip() for pair in ends)
+def _go_on_in_words(pairs: list[tuple[str, str]]) -> bool:
+    """A line of values without a label: words among them begin above and end below the cut."""
+    figures = any(measure(text).state in _FIGURES for pair in pairs for text in pair)
+    words = any(above.strip() and below.strip() for above, below in pairs)
+    return figures and words and not any(_clash(*pair) for pair in pairs)
 
 
 def _row(text: str, index: Index) -> Label | None:

@@ -8,10 +8,10 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.facts import load_reading, record_digest
+from storage.facts import newest_reading, record_digest
 from storage.queries.organs import Organ
 from storage.queries.report import number, report_row
-from storage.schema import captures, observations, readings, versions, warc_files
+from storage.schema import captures, observations, versions, warc_files
 
 
 class Capture(TypedDict):
@@ -90,7 +90,7 @@ def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What the newest reading of a version holds: path → cell, and (heading, paragraph)."""
+    """What the reading in force of a version holds: path → cell, and (heading, paragraph)."""
 
     digest: str | None = None
     cells: dict[str, Side] = field(default_factory=dict)
@@ -117,11 +117,9 @@ def _version(
 
 
 def _content(connection: sa.Connection, version_id: int) -> _Content:
-    newest = sa.select(sa.func.max(readings.c.id)).where(readings.c.version_id == version_id)
-    reading_id = connection.execute(newest).scalar()
-    if reading_id is None:
+    reading = newest_reading(connection, version_id)
+    if reading is None:
         return _Content()
-    reading = load_reading(connection, reading_id)
     return _Content(
         record_digest(reading),
         {

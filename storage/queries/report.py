@@ -45,7 +45,21 @@ class Cell(TypedDict):
     raw: str
     state: str
     value: int | float | None
+    place: CellPlace | None
     correction: CellCorrection | None
+
+
+class CellPlace(TypedDict):
+    """Where a cell stands in its file: the number of its table from 0 (-1 in flattened text, where
+    `row` counts the texts), row and column from 0, page or worksheet from 1, and, where the file
+    has a geometry, the box `[left, top, right, bottom]` on that page.
+    """
+
+    table: int
+    row: int
+    column: int
+    page: int | None
+    box: list[float] | None
 
 
 class CellCorrection(TypedDict):
@@ -244,7 +258,7 @@ def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormR
         urls=[page.url for page in pages],
         attachments=_attachments(connection, row.id),
         tables=_tables(reading.cells, corrected) if reading else {},
-        cells=[_cell(cell, corrected.get(cell.path)) for cell in reading.cells] if reading else [],
+        cells=_cells_of(reading, corrected) if reading else [],
         findings=_findings([*(_said_in(reading)), *assessment_of(connection, row.id)]),
         indicators=[_indicator(each) for each in reading.indicators] if reading else [],
         unclaimed=[_kept(grid) for grid in reading.grids if grid.rows] if reading else [],
@@ -348,7 +362,26 @@ def _tables(
     return tables
 
 
-def _cell(cell: CellRecord, correction: CellCorrection | None) -> Cell:
+def _cells_of(reading: ReadingRecord, corrected: Mapping[str, CellCorrection]) -> list[Cell]:
+    grids = {grid.ordinal: grid for grid in reading.grids}
+    return [_cell(cell, grids, corrected.get(cell.path)) for cell in reading.cells]
+
+
+def _place(cell: CellRecord, grids: Mapping[int, GridRecord]) -> CellPlace | None:
+    if cell.place is None:
+        return None
+    table, row, column = cell.place
+    grid = grids.get(table)
+    box = None
+    if grid and row + 1 < len(grid.ys) and column + 1 < len(grid.xs):
+        box = [grid.xs[column], grid.ys[row], grid.xs[column + 1], grid.ys[row + 1]]
+    page = None if grid is None else grid.page
+    return CellPlace(table=table, row=row, column=column, page=page, box=box)
+
+
+def _cell(
+    cell: CellRecord, grids: Mapping[int, GridRecord], correction: CellCorrection | None
+) -> Cell:
     return Cell(
         table=cell.table,
         row=cell.row,
@@ -356,6 +389,7 @@ def _cell(cell: CellRecord, correction: CellCorrection | None) -> Cell:
         raw=cell.raw,
         state=cell.state,
         value=number(cell.value),
+        place=_place(cell, grids),
         correction=correction,
     )
 

@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -93,6 +94,8 @@ def run(kind: str, seconds: float, seed: int, keep: Path) -> Tally:
                 _work(kind, left, Random(f"{kind}/{seed}/{total.executions}"), current, said, keep)
             _, status = os.waitpid(child, 0)
             part = Tally(**json.loads(said.read_text()))
+            if status and not current.exists():
+                raise SystemExit(f"{kind}: its seeds could not be made, see above")
             if status:
                 by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
                 part.failures[f"the process died ({by})"] = str(
@@ -120,11 +123,10 @@ def _work(kind: str, seconds: float, rng: Random, current: Path, said: Path, kee
     read, seeds = reader(kind), seeds_of(kind)
     end = time.monotonic() + seconds
     tally = Tally()
-    for seed in seeds:
-        attempt(read, seed, tally, kind, keep)
     written = time.monotonic()
-    while time.monotonic() < end:
-        body = mutated(seeds, rng)
+    for body in chain(seeds, iter(lambda: mutated(seeds, rng), None)):
+        if time.monotonic() > end:
+            break
         current.write_bytes(body)
         attempt(read, body, tally, kind, keep)
         if time.monotonic() - written > 0.5 or tally.executions % 50 == 0:
@@ -232,8 +234,18 @@ def _renderers(kind: str) -> list[Callable[[Report], bytes]]:
             lambda report: bundles.zipped({"a/b.zip": bundles.zipped({"x.txt": b"1"})}),
             lambda report: bundles.rar({"报告.html": body_html(report).encode()}),
         ]
+    if kind == "image":
+        return [lambda report: _scan(report, "png"), lambda report: _scan(report, "tiff")]
     render: Callable[[Report], bytes] = import_module(f"tests.rendering.{kind}").render
     return [render]
+
+
+def _scan(report: Report, kind: str) -> bytes:
+    """A piece of the second page, small enough to be recognised a hundred times a minute."""
+    from tests.rendering import pdf, scan
+
+    page = scan.pages(pdf.render(report), 72)[1]
+    return scan.image_bytes([page[100:260, 60:400]], kind, 72)
 
 
 def _rendered() -> list[str]:

@@ -38,8 +38,8 @@ _SECONDS = 100
 @dataclass(frozen=True)
 class Condition:
     """What a scanner does to a page. `skew` in degrees; `noise` is the sigma of grey noise,
-    `specks` the share of pixels turned black or white, `blur` a sigma in pixels, `light` how much darker the
-    worst corner is, `jpeg` a quality (0: none).
+    `specks` the share of pixels turned black or white, `blur` a sigma in pixels, `light` how much
+    darker the worst corner is, `jpeg` a quality (0: none).
     """
 
     name: str

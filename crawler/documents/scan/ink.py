@@ -133,7 +133,9 @@ def _lines(marks: list[Mark], dpi: float) -> tuple[tuple[Mark, ...], ...]:
 
 
 def strip(found: Content, fill: float, blur: float = 0.0) -> Bitmap:
-    """The lines of a cell beside each other on one strip of HEIGHT; print takes up `fill` of it."""
+    """The lines of a cell beside each other on one strip of HEIGHT; print takes up `fill` of it.
+    With a blur, specks around the marks are left out: what they change, the readings differ in.
+    """
     parts = [_scaled(found, line, fill, blur) for line in found.lines]
     return np.asarray(np.hstack(parts), dtype=np.uint8)
 
@@ -147,7 +149,12 @@ def _scaled(found: Content, line: tuple[Mark, ...], fill: float, blur: float) ->
     height = tall + 2 * pad
     source = found.darkness
     if blur:
-        source = np.asarray(cv2.GaussianBlur(source, (0, 0), blur), dtype=np.uint8)
+        alone = np.zeros_like(source)
+        for mark in line:
+            rows = slice(max(0, mark.top - 2), mark.bottom + 2)
+            part = (rows, slice(max(0, mark.left - 2), mark.right + 2))
+            alone[part] = source[part]
+        source = np.asarray(cv2.GaussianBlur(alone, (0, 0), blur), dtype=np.uint8)
     scale = HEIGHT / height
     width = max(8, round((right - left + 2 * pad) * scale))
     move = np.array(

@@ -25,6 +25,7 @@ _MOST_CELLS = 3000
 # Of the darkness of the page's long lines: a line is nowhere paler, but for this percentage of it.
 _PALEST = 0.35
 _BREAKS = 4
+_WORN = 12
 # Beside a line as short as a row is high, between these distances, no more than this is inked.
 _SHORT = 0.6
 _NEAR, _FAR = 0.02, 0.04
@@ -110,16 +111,18 @@ class _Ruling:
 
     def _drawn(self, at: float, met: list[float]) -> list[Line]:
         """The parts of a line, between others that it meets, that are drawn from end to end."""
-        if len(met) > 1 and self._is_drawn(whole := Line(at, met[0], met[-1])):
-            return [whole]
+        if len(met) < 2:
+            return []
+        # A long line may be worn where it is short of nothing else.
+        breaks = _WORN if self._is_drawn(Line(at, met[0], met[-1]), _BREAKS) else _BREAKS
         drawn: list[Line] = []
         for start, end in pairwise(met):
             piece = Line(at, start, end)
-            if end - start > 2 * self._reach and self._is_drawn(piece):
-                if drawn and drawn[-1].end >= start - 2 * self._reach:
+            if end - start <= 2 * self._reach or self._is_drawn(piece, breaks):
+                if drawn and drawn[-1].end >= start:
                     piece = Line(at, drawn.pop().start, end)
                 drawn.append(piece)
-        return drawn
+        return [line for line in drawn if line.end - line.start > 2 * self._reach]
 
     def completed(self, lines: list[Line], others: list[Line]) -> list[Line]:
         """With pale pieces that stand in line with another line, between two that cross it."""
@@ -133,7 +136,7 @@ class _Ruling:
             for start, end in pairwise(crossing):
                 piece = Line(at, start, end)
                 long = end - start > 2 * self._reach
-                if long and self._is_drawn(piece) and not self._is_crossed(piece):
+                if long and self._is_drawn(piece, _BREAKS) and not self._is_crossed(piece):
                     more.append(piece)
         return more
 
@@ -149,9 +152,9 @@ class _Ruling:
         band = self._darkness[max(0, at - 1) : at + 2, round(line.start) : round(line.end) + 1]
         return np.asarray(band.max(axis=0), dtype=np.uint8)
 
-    def _is_drawn(self, line: Line) -> bool:
+    def _is_drawn(self, line: Line, breaks: float) -> bool:
         """Is it dark from end to end? A stroke between two lines is not, at its ends."""
-        return float(np.percentile(self._under(line), _BREAKS)) >= _PALEST * self._usual
+        return float(np.percentile(self._under(line), breaks)) >= _PALEST * self._usual
 
     def _is_crossed(self, line: Line) -> bool:
         """Is there ink beside a short line? Letters have strokes across, a line has paper."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 
 from crawler.documents.model import Block
 from crawler.documents.ruling import Lattice
+from crawler.documents.scan.glyphs import Sight, compared
 from crawler.documents.scan.ink import Content, Mark, content, slant, strip
 from crawler.documents.scan.lines import tables
 from crawler.documents.scan.recognition import HEIGHT, Said, recognise, text_boxes
@@ -25,10 +26,15 @@ _FIRST = (0.70, 0.0)
 _AGAIN = ((0.60, 0.6), (0.80, 0.9))
 # A page of small print has a hundred lines.
 _MOST_LINES = 300
+_NUMBER = re.compile(r"\d+")
+# What all readings but one say, the one being no number; likeness to other digits may settle it.
+_BUT_ONE = 0.6
 # The lean of a slash; a 7, the most like it among the digits, has -0.2.
 _SLASH = -0.75
 _HAN = re.compile("[\u4e00-\u9fff]")
 _GAP = re.compile(r"(?<=[\d.,])\s+(?=[\d.,])")
+# No number ends with a point: what stands there is a speck.
+_SPECK = re.compile(r"(\d[\d.,]*?)\s*[.,:;'`·。、]+")
 _ORDINAL = re.compile(r"\d{1,2}[.、,，]?\s*[\u4e00-\u9fff]")
 
 
@@ -44,8 +50,7 @@ def read_page(image: Bitmap, dpi: int, number: int, ordinal: int) -> list[Block]
     sheet = prepare(image, dpi)
     found = tables(sheet)
     placed: list[tuple[float, Block]] = []
-    for count, lattice in enumerate(found):
-        cells = read_cells(sheet, lattice)
+    for count, (lattice, cells) in enumerate(zip(found, _read_tables(sheet, found), strict=True)):
         grid = lattice.grid(
             [cell.text for cell in cells],
             ordinal + count,
@@ -57,9 +62,20 @@ def read_page(image: Bitmap, dpi: int, number: int, ordinal: int) -> list[Block]
     return [block for _, block in sorted(placed, key=lambda item: item[0])]
 
 
-def read_cells(sheet: Sheet, lattice: Lattice) -> list[Read]:
-    """The cells of a table in the lattice's order."""
-    contents = [content(sheet, lattice.box(cell)) for cell in lattice.cells]
+def _read_tables(sheet: Sheet, found: list[Lattice]) -> Iterator[list[Read]]:
+    """The cells of each table in the lattice's order."""
+    contents = [content(sheet, lattice.box(cell)) for lattice in found for cell in lattice.cells]
+    read = read_cells(contents, sheet.dpi)
+    sure = compared([Sight(one, *cell) for one, cell in zip(contents, read, strict=True)])
+    start = 0
+    for lattice in found:
+        stop = start + len(lattice.cells)
+        yield [Read(read[n].text, sure[n]) for n in range(start, stop)]
+        start = stop
+
+
+def read_cells(contents: Sequence[Content], dpi: float) -> list[Read]:
+    """What cells say, without a look at each other."""
     filled = [number for number, cell in enumerate(contents) if cell.lines]
     first = recognise([strip(contents[number], *_FIRST) for number in filled])
     read = [Read("", 1.0 if cell.clear else 0.0) for cell in contents]
@@ -70,7 +86,7 @@ def read_cells(sheet: Sheet, lattice: Lattice) -> list[Read]:
         for number, one in zip(values, again, strict=True):
             said[number].append(one)
     for number, readings in said.items():
-        read[number] = judged(contents[number], readings, sheet.dpi)
+        read[number] = judged(contents[number], readings, dpi)
     return read
 
 
@@ -89,14 +105,20 @@ def judged(cell: Content, readings: list[Said], dpi: float) -> Read:
     text = max(texts, key=texts.count)
     if len(readings) == 1:
         return Read(text, readings[0].confidence)
-    agree = len(set(texts)) == 1 and cell.whole and len(cell.lines) == 1
-    return Read(text, median(one.confidence for one in readings) if agree else 0.0)
+    if not cell.whole or len(cell.lines) > 1:
+        return Read(text, 0.0)
+    sure = median(one.confidence for one in readings)
+    numbers = [one for one in texts if _NUMBER.fullmatch(one)]
+    if len(numbers) == len(texts) - 1 and len(set(numbers)) == 1:
+        return Read(numbers[0], min(sure, _BUT_ONE))  # a speck made a letter of it, once
+    return Read(text, sure if len(set(texts)) == 1 else 0.0)
 
 
 def _folded(text: str, close: bool) -> str:
     """In half width. Full-width digits and commas leave gaps, which are none between numbers."""
     folded = unicodedata.normalize("NFKC", text).strip()
-    return _GAP.sub("", folded) if close else folded
+    folded = _GAP.sub("", folded) if close else folded
+    return found[1] if (found := _SPECK.fullmatch(folded)) else folded
 
 
 def _dash(lines: tuple[tuple[Mark, ...], ...], dpi: float) -> str:

@@ -145,15 +145,14 @@ def _runs(dark: Bitmap, length: int) -> Bitmap:
 
 
 def _despeckled(darkness: Bitmap, dpi: float) -> Bitmap:
-    """The mask of ink without grains smaller than a point of print, unless close to a letter."""
+    """The mask of ink without grains smaller than a point of print."""
     mask = (darkness > 255 * _INK).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA]
     least = max(2.0, 3.5 * (dpi / 150) ** 2)
     small = areas < least
     small[0] = False
-    kept = _bitmap(((mask > 0) & ~small[labels]).astype(np.uint8) * 255)
-    return kept
+    return _bitmap(((mask > 0) & ~small[labels]).astype(np.uint8) * 255)
 
 
 def _bitmap(image: object) -> Bitmap:

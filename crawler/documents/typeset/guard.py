@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 256 << 20
 # Of unpacked content this much makes at most some hundred MB of objects, in a second.
-_MOST_UNPACKED = 4 << 20
+_MOST_UNPACKED = 3 << 20
 _MOST_STREAMS = 3000
 _LARGEST_PLAIN = 32 << 20
 _LONGEST_HEAD = 4096  # bytes between `obj` and `stream`

@@ -27,6 +27,8 @@ _MARGIN = 0.12
 _PAGE_NUMBER = re.compile(r"[-—–\s]*\d{1,4}[-—–\s]*|第?\s*\d{1,4}\s*[页/]\s*(共?\s*\d{1,4}\s*页?)?")
 _NUMBERED = re.compile(r"[（(]?[一二三四五六七八九十]{1,3}[、.．)）]")
 _NUMERIC = frozenset("0123456789.,０１２３４５６７８９．，")
+_POINTS = frozenset(",.，．")
+_AMOUNT = _NUMERIC | frozenset("万亿元")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,9 @@ def _texts(table: Lattice, chars: list[list[Char]]) -> list[str]:
     for cell, found in zip(table.cells, lines, strict=True):
         text = _line_text(found[0]) if found else ""
         for one, other in pairwise(found):
-            broken = {one[-1].text, other[0].text} <= _NUMERIC
-            if broken:
+            edge = {one[-1].text, other[0].text}
+            broken = edge <= _AMOUNT and bool(edge & _POINTS)  # no number begins with a comma
+            if edge <= _AMOUNT and not broken:
                 free = _free(table, lines) if free < 0 else free
                 box = table.box(cell)
                 room = box.right - box.left - 2 * free - (one[-1].right - one[0].left)
@@ -263,6 +266,11 @@ def _line_text(line: list[Char]) -> str:
     heights = [bottom - top for _, _, top, _, bottom in line]
     tall = max(heights)
     has_small = min(heights) < _SMALL * tall
+    foot = (
+        max(char.bottom for char in line if char.bottom - char.top >= _SMALL * tall)
+        if has_small
+        else 0.0
+    )
     digit_gap, word_gap = _DIGIT_GAP * tall, _WORD_GAP * tall
     parts: list[str] = []
     raised = False
@@ -272,7 +280,7 @@ def _line_text(line: list[Char]) -> str:
         gap = left - end
         if gap > digit_gap and (gap > word_gap or (before.isascii() and text.isascii())):
             parts.append(" ")
-        if has_small and _is_raised(char, line, tall) != raised:
+        if has_small and _is_raised(char, foot, tall) != raised:
             raised = not raised
             parts.append("[" if raised else "]")
         parts.append(text)
@@ -282,11 +290,10 @@ def _line_text(line: list[Char]) -> str:
     return "".join(parts)
 
 
-def _is_raised(char: Char, line: list[Char], tall: float) -> bool:
-    if char.bottom - char.top >= _SMALL * tall:
-        return False
-    foot = max(other.bottom for other in line if other.bottom - other.top >= _SMALL * tall)
-    return foot - char.bottom > _RAISED * tall and char.text.isdigit()
+def _is_raised(char: Char, foot: float, tall: float) -> bool:
+    """Is this a small figure well above the foot of its line?"""
+    is_small = char.bottom - char.top < _SMALL * tall
+    return is_small and foot - char.bottom > _RAISED * tall and char.text.isdigit()
 
 
 # --- paragraphs ---------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ MAX_OBJECTS: Final = 400_000
 # Reports nest a form or two (a header, a stamp); each level may call the next many times.
 _MAX_DEPTH = 8
 _MAX_SEGMENTS = 4000
+_MOST_PATHS = 30_000  # a map has more; tables are not looked for on it
 _INVISIBLE_MODES = frozenset((c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP))
 _WHITE, _DARK = 250, 160
 # Annotations that show text of their own: widgets of forms, free text, stamps.
@@ -156,6 +157,7 @@ class _Found:
     filled: list[tuple[Any, Box]] = field(default_factory=list)
     images: list[tuple[int, Box]] = field(default_factory=list)
     curves: int = 0
+    paths: int = 0
     count: int = 0
 
 
@@ -199,14 +201,12 @@ class _Reader:
         first = found.count
         found.count += len(objects)
         self._texts(objects, kinds, outer, first)
-        self._paths(
-            [
-                item
-                for item, kind in zip(objects, kinds, strict=True)
-                if kind == c.FPDF_PAGEOBJ_PATH
-            ],
-            outer,
-        )
+        paths = [
+            item for item, kind in zip(objects, kinds, strict=True) if kind == c.FPDF_PAGEOBJ_PATH
+        ]
+        found.paths += len(paths)
+        if found.paths <= _MOST_PATHS:
+            self._paths(paths, outer)
         for at, (item, kind) in enumerate(zip(objects, kinds, strict=True), first):
             if kind == c.FPDF_PAGEOBJ_IMAGE:
                 found.images.append((at, self._bounds(item, outer)))
