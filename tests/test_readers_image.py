@@ -171,6 +171,12 @@ def test_ink_that_runs_out_of_the_cell_is_not_sure(paper: Sheet) -> None:
     assert (text, confidence) == ("12", 0.0)
 
 
+def test_a_one_that_touches_the_edge_of_its_cell_is_no_blank(paper: Sheet) -> None:
+    paper.darkness[112:126, 100:104] = 255
+    assert seen(paper).lines or not seen(paper).clear
+    assert said(paper, ("1", 1.0), ("1", 1.0), ("1", 1.0))[1] == 0.0
+
+
 def test_dashes_are_told_by_their_shape(paper: Sheet) -> None:
     paper.darkness[118:120, 120:140] = 255
     assert said(paper, ("一", 1.0), ("一", 1.0), ("一", 1.0)) == ("—", 1.0)

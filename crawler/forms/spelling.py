@@ -22,7 +22,8 @@ def spelt(grid: Grid, index: Index, claims: Claims) -> Grid:
     """The grid with slips of recognition in labels put right, each said. Text that the source
     holds as text stays as it is, and so does what is as near to a second label.
     """
-    if not any(cell.confidence is not None for row in grid.rows for cell in row):
+    first = next((cell for row in grid.rows for cell in row), None)
+    if first is None or first.confidence is None:
         return grid
     rows = tuple(tuple(_spelt(cell, index, claims) for cell in row) for row in grid.rows)
     return Grid(grid.ordinal, rows, grid.page, grid.sheet, grid.xs, grid.ys)

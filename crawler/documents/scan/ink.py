@@ -15,9 +15,12 @@ from crawler.documents.scan.sheet import Bitmap, Sheet
 
 # In inches.
 _TRIM = 0.045
+_SLIVER = 0.014
 _MARK = 0.027
 _POINT = 0.012
 _LETTER = 0.13  # the height of a letter of 9 points
+# The share of a cell's side from which on a thicker remainder is that of its line.
+_ALONG = 0.6
 # A smudge this dark (of 255) is too much for paper and too little for print.
 _PALE = 60
 # From here on (of 255) it is print.
@@ -70,8 +73,12 @@ def content(sheet: Sheet, box: Box) -> Content:
     for number in range(1, count):
         x, y, w, h, area = (int(v) for v in stats[number])
         at_edge = x == 0 or y == 0 or x + w == width or y + h == height
-        if at_edge and min(w, h) <= _TRIM * sheet.dpi / 2:
-            continue  # what is left of a ruling line
+        beside = w if x == 0 or x + w == width else 0
+        beyond = h if y == 0 or y + h == height else 0
+        if at_edge and (
+            _is_residue(beside, h / height, sheet.dpi) or _is_residue(beyond, w / width, sheet.dpi)
+        ):
+            continue
         whole = whole and not at_edge
         marks.append(Mark(x, y, x + w, y + h, area))
     large = [m for m in marks if max(m.right - m.left, m.bottom - m.top) >= _MARK * sheet.dpi]
@@ -81,6 +88,11 @@ def content(sheet: Sheet, box: Box) -> Content:
         return Content(darkness, (), True, not inner.size or int(inner.max()) < _PALE)
     near = [m for m in marks if m in large or _is_beside(m, large, sheet.dpi)]
     return Content(darkness, _lines(near, sheet.dpi), whole, True)
+
+
+def _is_residue(thick: int, share: float, dpi: float) -> bool:
+    """Is this what is left of a ruling line? Thinner than a digit, or as long as the cell."""
+    return 0 < thick <= _SLIVER * dpi or (0 < thick <= _TRIM / 2 * dpi and share >= _ALONG)
 
 
 def _is_beside(mark: Mark, large: list[Mark], dpi: float) -> bool:

@@ -61,13 +61,19 @@ def _is_table(lattice: Lattice, dpi: float) -> bool:
 
 def _segments(mask: Bitmap, dpi: float) -> list[Line]:
     """The runs of a mask of level lines."""
-    count, _, stats, centres = cv2.connectedComponentsWithStats(mask)
+    count, pieces, stats, centres = cv2.connectedComponentsWithStats(mask)
     found: list[Line] = []
     if count > _MOST_PIECES:
         return found
     for number in range(1, count):
-        left, _, width, height, area = (float(v) for v in stats[number])
-        if area / width <= _THICKEST * dpi and height <= 2 * _THICKEST * dpi:
+        left, top, width, height, area = (int(v) for v in stats[number])
+        if area / width > _THICKEST * dpi or height > 2 * _THICKEST * dpi:
+            # A line that letters hang on: where most of it runs.
+            piece = pieces[top : top + height, left : left + width] == number
+            middle = int(piece.sum(axis=1).argmax())
+            along = np.nonzero(piece[max(0, middle - 1) : middle + 2].any(axis=0))[0]
+            found.append(Line(float(top + middle), left + float(along[0]), left + along[-1] + 1.0))
+        else:
             found.append(Line(float(centres[number][1]), left, left + width))
     return _joined(found, _BREAK * dpi)
 
