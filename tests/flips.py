@@ -64,14 +64,15 @@ def sealed_archive(settings: Settings) -> None:
 def say_more(connection: sa.Connection, version: VersionRef) -> None:
     """What follows from readings, and what a person says: a row at least of every table."""
     read = replace(
-        reading("1", "0", "3", "5", parser="test/2"),
+        reading("1", "0", "3", "5"),
         indicators=(
             IndicatorRecord(None, "一", "主动公开", "条", "7", "number", Decimal(7), None),
         ),
         grids=(GridRecord(0, 1, None, (0.0, 9.5), (0.0, 4.0), False, [[["", 0, 0, 1, 1]]]),),
     )
-    keep_reading(connection, version.id, read, NOW)
-    keep_reading(connection, version.id, replace(read, parser="test/3"), NOW)
+    for hour, parser in ((1, "test/2"), (2, "test/3")):
+        at = NOW + timedelta(days=19, hours=hour)
+        keep_reading(connection, version.id, replace(read, parser=parser), at)
     late = FindingRecord("T1", "fail", "too late", "逾期", ())
     keep_assessment(connection, version.report_id, "test/3", [1], [late], NOW)
     entry = Entry("王某", "a slip of the pen", "the printed report", NOW)
