@@ -45,7 +45,8 @@ def older(tmp_path: Path) -> Path:
 
 def reparse(home: Path, *options: str, root: Path | None = None) -> Any:
     operator = Operator(home, pace="", python_path=root)
-    return operator.scrapy("reparse", *options, cwd=root or ROOT)
+    alone = () if "--jobs" in options else ("--jobs", "1")
+    return operator.scrapy("reparse", *options, *alone, cwd=root or ROOT)
 
 
 def engine_of(home: Path) -> sa.Engine:
