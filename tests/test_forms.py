@@ -591,3 +591,21 @@ def test_whatever_a_finding_names_is_a_cell_of_the_form() -> None:
     named = {path for finding in reading.findings for path in finding.cells}
     assert named <= {*cells(reading)}
     assert unread(reading) <= named
+
+
+@pytest.mark.parametrize(("figures", "wanted"), [(("46", "46", "46"), 46), (("46", "", "7"), None)])
+def test_a_head_printed_above_each_column_it_reached_over_is_one_head(
+    figures: tuple[str, ...], wanted: int | None
+) -> None:
+    """As tools print merged cells that know no merging: what says the same once is one figure."""
+    tables = tables_of(DISTRICT)
+    rows = tables[0]
+    at = next(i for i, line in enumerate(rows) if any("行政许可" in cell.text for cell in line))
+    rows[at - 1 : at + 1] = [
+        [Td("信息内容"), *[Td("本年处理决定数量")] * 3],
+        [Td("行政许可"), *map(Td, figures)],
+    ]
+    reading = read(tables)
+    cell = cells(reading)["art20.item5.licensing.decisions"]
+    assert cell.value == wanted
+    assert (cell.state is State.UNREAD) == (wanted is None)
