@@ -19,6 +19,7 @@ from storage.schema import (
     attempts,
     captures,
     confirmations,
+    corrections,
     figures,
     findings,
     grids,
@@ -253,7 +254,11 @@ class _Regrouping:
                     readings.update().where(readings.c.id == reading_id).values(version_id=earlier)
                 )
                 continue
-            for table in (figures, findings, sections, indicators, grids, confirmations):
+            # Who confirmed it, or corrected what it says, meant the same cells.
+            for table in (confirmations, corrections):
+                meant = table.update().where(table.c.reading_id == reading_id)
+                self._connection.execute(meant.values(reading_id=there[parser]))
+            for table in (figures, findings, sections, indicators, grids):
                 self._connection.execute(table.delete().where(table.c.reading_id == reading_id))
             self._connection.execute(readings.delete().where(readings.c.id == reading_id))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 from collections import defaultdict
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -12,10 +15,27 @@ import pytest
 import sqlalchemy as sa
 
 from storage.captures import CaptureRef
+from storage.corrections import Entry, correct_cell
 from storage.database import transact
-from storage.facts import Observation, ReadingRecord, load_reading, observe, store_reading
+from storage.facts import (
+    GridRecord,
+    IndicatorRecord,
+    Observation,
+    ReadingRecord,
+    keep_reading,
+    load_reading,
+    observe,
+    store_reading,
+)
 from storage.recanonical import Outcome, Part, Said, regroup, stale_parts
-from storage.schema import metadata, observations, readings, versions
+from storage.schema import (
+    confirmations,
+    corrections,
+    metadata,
+    observations,
+    readings,
+    versions,
+)
 from storage.settings import Settings
 from tests.crawling import Operator
 from tests.databases import NOW, TIANSHAN, Crawl, exchange, key, reading
@@ -119,6 +139,24 @@ def test_versions_that_say_one_thing_become_the_earliest(crawl: Crawl) -> None:
         name: others[name] for name in others.keys() - touched
     }
     assert second not in grouped(crawl.engine)
+
+
+def test_a_correction_and_a_confirmation_go_with_the_reading_that_stays(crawl: Crawl) -> None:
+    read = reading("1", "2", "3", "4")
+    _, one = look(crawl, "a1", read)
+    second, two = look(crawl, "a2", read)
+
+    def work(connection: sa.Connection) -> None:
+        keep_reading(connection, second, replace(read, parser="test/2"), NOW)
+        entry = Entry("王某", "a slip of the pen", "page 4", NOW)
+        correct_cell(connection, 1, "applications.granted.total", "7", entry)
+
+    transact(crawl.engine, work)
+    assert run(crawl, {one: "a", two: "a"}).merged == 1
+    with crawl.engine.connect() as connection:
+        (kept,) = connection.execute(sa.select(readings.c.id)).scalars()
+        for table in (confirmations, corrections):
+            assert connection.execute(sa.select(table.c.reading_id)).scalars().all() == [kept]
 
 
 def test_a_version_that_says_two_things_is_split(crawl: Crawl) -> None:
@@ -285,6 +323,31 @@ def test_an_archive_of_older_rules_is_read_again(engine: sa.Engine, settings: Se
         "0 split off; 0 left apart, 0 not readable\n"
     )
     assert everything(engine) == after
+
+
+def test_an_archive_is_sound_after_readings_with_every_kind_of_row_were_merged(
+    engine: sa.Engine, settings: Settings
+) -> None:
+    line = IndicatorRecord(None, "一", "主动公开", "条", "7", "number", Decimal(7), None)
+    grid = GridRecord(0, 1, None, (0.0, 9.5), (0.0, 4.0), False, [[["", 0, 0, 1, 1]]])
+    read = replace(reading("1", "2", "3", "4"), indicators=(line,), grids=(grid,))
+    with Crawl(engine, settings.warc_directory) as crawl:
+        for seed in (0, 1):
+            head = HEAD % (b"application/octet-stream", b"")
+            body = make("docx", ROWS, seed)
+            ref = crawl.capture(exchange(body, "http://www.xjtsq.gov.cn/a.docx", head=head))
+            version = keep(crawl, seen(crawl, ref, f"old {seed}", "bytes/1", "a.docx"), read)
+            again = replace(read, parser="test/2")
+            transact(engine, partial(keep_reading, version_id=version, reading=again, at=NOW))
+        entry = Entry("王某", "a slip of the pen", "page 4", NOW)
+        cell = "applications.granted.total"
+        transact(engine, lambda connection: correct_cell(connection, 1, cell, "7", entry))
+    operator = Operator(settings.home, database_url=settings.database_url or "")
+    assert operator.archive("seal").returncode == 0
+    done = operator.scrapy("canonicalise")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 merged" in done.stdout
+    assert operator.archive("verify").stdout.startswith("sound")
 
 
 def test_what_cannot_be_read_again_is_left_and_said(engine: sa.Engine, settings: Settings) -> None:

@@ -41,7 +41,10 @@ from storage.recanonical import (
 from storage.settings import Settings
 
 # What a change of the rules may change in what was sealed.
-_TOUCHED = ("versions", "observations", "readings", "figures", "findings", "sections")
+_TOUCHED = (
+    *("versions", "observations", "readings", "figures", "findings", "sections"),
+    *("grids", "indicators", "confirmations", "corrections"),
+)
 # A file that counts as its bytes may be one that a rule opens by now.
 _SETTLED = frozenset(RULES) - {RULE_BYTES}
 
