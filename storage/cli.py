@@ -420,7 +420,7 @@ def _write(change: Callable[[Connection], str], accept: str = "", only: Sequence
             settings,
             datetime.now(UTC),
             accept=accept or "a correction",
-            only=only or ("corrections",),
+            only=only,
         )
     finally:
         engine.dispose()

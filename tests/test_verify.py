@@ -32,7 +32,7 @@ from storage.evidence.seal import seal
 from storage.evidence.verdict import Verdict
 from storage.evidence.verify import verify
 from storage.runs import begin_run, end_run
-from storage.schema import Moment, Words, metadata
+from storage.schema import Moment, Words, confirmations, metadata
 from storage.settings import Settings
 from tests.databases import NOW, PORTAL, START, TERMS, Crawl, exchange, reading
 from tests.flips import flipped, found, sealed_archive
@@ -827,6 +827,22 @@ def test_a_change_on_purpose_takes_no_other_damage_over(sealed: Settings) -> Non
     assert entry is not None
     assert set(entry.body["rows"]) == {"versions", "sections"}
     assert wheres(sealed) == ["runs 1", "captures (id up to 10)", "aliases 2"]
+
+
+def test_rows_added_by_no_run_are_taken_over_and_no_damage_with_them(sealed: Settings) -> None:
+    """As after a re-parse or a correction, which change nothing that was sealed."""
+    assert seal(sealed, LATER, accept="nothing was added", only=()) is None
+    with tampering(sealed) as connection:
+        connection.execute(
+            confirmations.insert(), {"reading_id": 1, "parser": "test/9", "confirmed_at": LATER}
+        )
+        connection.exec_driver_sql("UPDATE corrections SET author = 'forged'")
+        connection.exec_driver_sql("UPDATE readings SET body_title = 'forged' WHERE id = 1")
+    entry = seal(sealed, LATER, accept="read again", only=())
+    assert entry is not None
+    assert entry.body["accepted"] == "read again"
+    assert set(entry.body["rows"]) == {"confirmations"}
+    assert [where.partition(" ")[0] for where in wheres(sealed)] == ["corrections", "readings"]
 
 
 @pytest.mark.parametrize("words", [["--only", "runs"], ["--accept", "why", "--only", "cells"]])

@@ -38,11 +38,6 @@ from storage.facts import ReadingRecord, content, keep_reading, newest_reading
 from storage.locks import DatabaseLocks
 from storage.settings import Settings
 
-# What a re-parse adds to what was sealed.
-_TOUCHED = (
-    *("readings", "figures", "findings", "sections", "grids", "indicators", "confirmations"),
-    *("forms", "form_cells", "form_checks", "assessments", "assessment_findings"),
-)
 # Found by the crawl, not in the document: taken over from the reading before.
 _OF_CRAWL = "year"
 
@@ -88,9 +83,8 @@ class Command(ScrapyCommand):
                     work.settle(read)
                 if work.keep:
                     work.assess()
-                    if work.added:
-                        reason = f"read again by {PARSER}"
-                        seal(settings, datetime.now(UTC), accept=reason, only=_TOUCHED)
+                    # Also what a re-parse that was broken off has kept.
+                    seal(settings, datetime.now(UTC), accept=f"read again by {PARSER}", only=())
                 work.say(jobs)
                 return 1 if work.counts["failed"] or (check and work.differs) else 0
             finally:
@@ -104,7 +98,6 @@ class _Reparse:
     def __init__(self, engine: sa.Engine, *, keep: bool) -> None:
         self.keep = keep
         self.counts: Counter[str] = Counter()
-        self.added = False
         self._engine = engine
         self._cells = 0
         self._touched: set[int] = set()
@@ -129,7 +122,6 @@ class _Reparse:
                 kept.append((one.task, now))
         if self.keep and kept:
             self._touched |= transact(self._engine, partial(_keep, kept=kept))
-            self.added = True
 
     def _compare(self, task: Task, before: ReadingRecord | None, now: ReadingRecord) -> None:
         if before is None:
@@ -149,7 +141,7 @@ class _Reparse:
         touched = self._touched | transact(self._engine, corrected_reports)
         for report_id in transact(self._engine, partial(reports_to_assess, touched=touched)):
             assess = partial(assess_report, report_id=report_id, at=datetime.now(UTC))
-            self.added |= transact(self._engine, assess)
+            transact(self._engine, assess)
 
     def say(self, jobs: int) -> None:
         """One line about it all."""

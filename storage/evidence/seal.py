@@ -59,7 +59,7 @@ def seal(
     `run_id` is the run whose end this is. What was sealed before stays as it was sealed, even where
     it has changed since: `archive verify` goes on naming it. `accept`, the reason for a change made
     on purpose and by no run, takes over what changed in `only` these of EVERYTHING (default: all),
-    and stands in the entry.
+    and stands in the entry; with none of them it takes over the rows that were added.
 
     Never writes to the database; it holds no writer up for longer than a moment. Raises
     ManifestBroken, DirectoryError, DatabaseUnavailable and what open_for_reading raises.
@@ -79,7 +79,7 @@ def seal(
                     "without one, move it away and run `archive seal`, which begins a new chain"
                 )
             survey = transact(
-                consistent(engine), lambda connection: _survey(connection, chain, accepted)
+                consistent(engine), lambda connection: _survey(connection, chain, accept, accepted)
             )
             if survey is None:
                 return None
@@ -117,11 +117,13 @@ def consistent(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _survey(connection: sa.Connection, chain: Chain, accepted: Collection[str]) -> _Survey | None:
+def _survey(
+    connection: sa.Connection, chain: Chain, accept: str | None, accepted: Collection[str]
+) -> _Survey | None:
     _settle(connection)
     prepare(connection)
     now = runs_now(connection, chain)
-    if not now.at_work and not accepted:
+    if not now.at_work and accept is None:
         return None
     rows = {}
     for name in (*GROWING, *BY_RUN):
@@ -131,6 +133,8 @@ def _survey(connection: sa.Connection, chain: Chain, accepted: Collection[str]) 
             rows[name] = list(_of_runs(connection, chain, now, name))
         else:
             rows[name] = [[None, *segment] for segment in _grown(connection, chain, name)]
+    if not now.at_work and not accepted and not any(rows.values()):
+        return None
     state = state_now(connection)
     damage, _ = unexplained(connection, chain, now, state)
     for change in damage:
