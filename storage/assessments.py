@@ -1,7 +1,8 @@
 """Reports held against their copies, the year before, their neighbours and the calendar.
 
-What follows from several readings is kept apart from them, and anew only where it says something
-else than before: `assessments` is the history of what could be said of a report.
+What follows from several readings is kept apart from them, and anew only where it rests on other
+readings, says something else or is said by another parser than before: `assessments` is the history
+of what could be said of a report.
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ def keep_assessment(
     findings: Sequence[FindingRecord],
     at: datetime,
 ) -> bool:
-    """Keep what was said of a report on the ground of these readings; whether it is new."""
+    """Keep what was said of a report on the ground of these readings; whether anything is new."""
     before = _newest(conn, report_id)
-    if before is not None and _said(conn, before.id) == list(findings):
+    if before is None and not readings:
         return False
-    if before is None and not findings:
+    if (
+        before is not None
+        and (before.parser, set(before.readings)) == (parser, set(readings))
+        and _said(conn, before.id) == list(findings)
+    ):
         return False
     row = {"report_id": report_id, "parser": parser, "readings": list(readings), "assessed_at": at}
     added = assessments.insert().returning(assessments.c.id)
@@ -47,6 +52,14 @@ def assessment_of(conn: sa.Connection, report_id: int) -> list[FindingRecord]:
     """What is said of the report today; nothing where it was never assessed."""
     newest = _newest(conn, report_id)
     return [] if newest is None else _said(conn, newest.id)
+
+
+def newest_assessments(conn: sa.Connection) -> dict[int, tuple[str, list[int]]]:
+    """Report → who assessed it last, on the ground of which readings."""
+    a = assessments.c
+    newest = sa.select(sa.func.max(a.id)).group_by(a.report_id)
+    query = sa.select(a.report_id, a.parser, a.readings).where(a.id.in_(newest))
+    return {row.report_id: (row.parser, row.readings) for row in conn.execute(query)}
 
 
 def _newest(conn: sa.Connection, report_id: int) -> sa.Row[Any] | None:

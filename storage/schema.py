@@ -387,7 +387,8 @@ sections = Table(
 )
 
 # A report held against its other copies, the year before, its neighbours and the calendar. A new
-# one is kept only where it says something else than the newest, which is the one in force.
+# one is kept only where it rests on other readings, says something else or is another parser's
+# than the newest, which is the one in force.
 assessments = Table(
     "assessments",
     metadata,

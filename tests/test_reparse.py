@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from crawler.forms import PARSER
+from storage.assessments import assessment_of
 from storage.corrections import Entry, correct_cell
 from storage.database import make_engine, transact
 from storage.facts import FindingRecord, keep_reading, newest_reading, read_by
-from storage.schema import confirmations, findings, readings, versions
+from storage.schema import assessments, confirmations, findings, readings, versions
 from storage.settings import Settings
 from tests.crawling import ROOT, Operator
 from tests.databases import NOW
@@ -113,6 +114,56 @@ def test_a_re_parse_that_died_is_gone_on_with(home: Path, older: Path) -> None:
     again = reparse(home, root=older)
     assert again.stdout.startswith("20 pages and files")
     assert "20 say the same" in again.stdout
+
+
+def assessed(home: Path) -> dict[int, tuple[set[int], int]]:
+    """Report → the readings its newest assessment rests on, and how much that says."""
+    engine = engine_of(home)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(assessments).order_by(assessments.c.id)).all()
+        told = {
+            row.report_id: (set(row.readings), len(assessment_of(connection, row.report_id)))
+            for row in rows
+        }
+    engine.dispose()
+    return told
+
+
+def test_what_died_before_it_held_reports_against_others_is_made_good(home: Path) -> None:
+    """The stocked archive is as a kill leaves one: everything is read, nothing is assessed."""
+    assert reparse(home).stdout.startswith("0 pages and files")
+    assert len(assessed(home)) == REPORTS
+    kept = count(home, assessments)
+    reparse(home)
+    assert count(home, assessments) == kept
+    assert Operator(home, pace="").archive("verify").stdout.startswith("sound")
+
+
+def test_relations_of_another_parser_are_asked_of_all_reports(home: Path, older: Path) -> None:
+    reparse(home)
+    before = count(home, assessments)
+    reparse(home, root=older)
+    assert count(home, assessments) == before + REPORTS
+
+
+def test_a_report_that_shows_nothing_any_more_has_nothing_said_of_it(home: Path) -> None:
+    engine, gone = engine_of(home), 2
+    entry = Entry("王某", "printed otherwise", "page 4", NOW.replace(year=2027))
+    cell = "applications.carried_in.natural_person"
+    transact(engine, lambda connection: correct_cell(connection, gone, cell, "98765", entry))
+    reparse(home)
+    before = assessed(home)
+    assert before[gone][1]
+    with engine.begin() as connection:
+        mine = sa.select(versions.c.id).where(versions.c.report_id == gone)
+        hers = readings.update().where(readings.c.version_id.in_(mine))
+        connection.execute(hers.values(layout="unknown"))
+    engine.dispose()
+    reparse(home)
+    after = assessed(home)
+    assert after[gone] == (set(), 0)
+    changed = {report for report in before if before[report][0] != after[report][0]}
+    assert changed == {gone, gone + 1}
 
 
 def test_what_the_crawl_found_is_taken_over(home: Path) -> None:

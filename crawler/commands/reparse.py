@@ -30,7 +30,6 @@ from crawler.pipelines.assessing import assess_report, reports_to_assess
 from crawler.pipelines.changes import changes, shown
 from crawler.pipelines.rereading import Reread, Task, reread, tasks
 from crawler.portals import load
-from storage.corrections import corrected_reports
 from storage.database import open_for_writing, transact
 from storage.errors import StorageError
 from storage.evidence.seal import seal
@@ -100,7 +99,6 @@ class _Reparse:
         self.counts: Counter[str] = Counter()
         self._engine = engine
         self._cells = 0
-        self._touched: set[int] = set()
 
     @property
     def differs(self) -> bool:
@@ -121,7 +119,7 @@ class _Reparse:
                 self._compare(one.task, before, now)
                 kept.append((one.task, now))
         if self.keep and kept:
-            self._touched |= transact(self._engine, partial(_keep, kept=kept))
+            transact(self._engine, partial(_keep, kept=kept))
 
     def _compare(self, task: Task, before: ReadingRecord | None, now: ReadingRecord) -> None:
         if before is None:
@@ -137,9 +135,9 @@ class _Reparse:
             print(f"{task.title}: the same figures, with other words about them")
 
     def assess(self) -> None:
-        """Hold what changed, and what a person corrected meanwhile, against the others."""
-        touched = self._touched | transact(self._engine, corrected_reports)
-        for report_id in transact(self._engine, partial(reports_to_assess, touched=touched)):
+        """Hold what changed, and what a person corrected meanwhile, against the others; all of it
+        where the relations are read by another parser."""
+        for report_id in transact(self._engine, partial(reports_to_assess, parser=PARSER)):
             assess = partial(assess_report, report_id=report_id, at=datetime.now(UTC))
             transact(self._engine, assess)
 
@@ -155,14 +153,10 @@ class _Reparse:
         )
 
 
-def _keep(connection: sa.Connection, kept: Sequence[tuple[Task, ReadingRecord]]) -> set[int]:
-    """The reports that say something new."""
+def _keep(connection: sa.Connection, kept: Sequence[tuple[Task, ReadingRecord]]) -> None:
     now = datetime.now(UTC)
-    return {
-        task.report_id
-        for task, reading in kept
-        if keep_reading(connection, task.version_id, reading, now)
-    }
+    for task, reading in kept:
+        keep_reading(connection, task.version_id, reading, now)
 
 
 def _with_what_the_crawl_said(now: ReadingRecord, before: ReadingRecord | None) -> ReadingRecord:

@@ -6,10 +6,11 @@ rests on readings of several reports, so it is kept apart from them (storage.ass
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -18,12 +19,10 @@ from crawler.forms import PARSER
 from crawler.forms.across import Copy, Organ, Subject, assess
 from crawler.forms.model import Cell, State, Verdict
 from crawler.pipelines.records import finding_record, reading_of
-from storage.assessments import keep_assessment
-from storage.corrections import in_force
+from storage.assessments import keep_assessment, newest_assessments
+from storage.corrections import corrected_reports, in_force
 from storage.facts import load_reading
 from storage.schema import (
-    attempts,
-    captures,
     current_readings,
     current_versions,
     organs,
@@ -35,41 +34,52 @@ from storage.schema import (
 # What a city's reports share the first digits of: GB/T 2260 has two for the province, two for it.
 _CITY = 4
 _KEPT = frozenset((Verdict.FAIL, Verdict.FINDING))
+# The reading that stands for its report first.
+_FIRST = (
+    sa.case((current_versions.c.reading_id == current_readings.c.reading_id, 0), else_=1),
+    current_versions.c.version_id,
+)
 
 
-def new_in_run(connection: Connection, run_id: int) -> set[int]:
-    """The reports of which a run brought a new version, in whichever of its starts."""
-    query = (
-        sa.select(versions.c.report_id)
-        .join(captures, captures.c.id == versions.c.capture_id)
-        .join(attempts, attempts.c.id == captures.c.attempt_id)
-        .where(attempts.c.run_id == run_id)
-    )
-    return set(connection.execute(query.distinct()).scalars())
+def reports_to_assess(connection: Connection, parser: str | None = None) -> list[int]:
+    """The reports whose newest assessment rests on other readings than it would today; and those
+    corrected since, with those of the year after, which are held against them.
+
+    `parser`: also those that another assessed. Told from what is kept, so that whoever comes after
+    a process that died goes on with what that left.
+    """
+    r = reports.c
+    rows = connection.execute(sa.select(r.id, r.organ_id, r.year).order_by(r.id)).all()
+    known = {(row.organ_id, row.year): row.id for row in rows}
+    shown, corrected = _shown(connection), corrected_reports(connection)
+    said = newest_assessments(connection)
+    waiting = []
+    for row in rows:
+        mine = shown.get(row.id, [])
+        last = known.get((row.organ_id, row.year - 1))
+        rests_on = {*mine, *shown.get(last, [])[:1]} if mine and last else set(mine)
+        by, before = said.get(row.id, (parser, []))
+        if rests_on != set(before) or by != (parser or by) or corrected & {row.id, last}:
+            waiting.append(row.id)
+    return waiting
 
 
-def reports_to_assess(connection: Connection, touched: Collection[int]) -> list[int]:
-    """These reports, and those of the year after, which are held against them."""
-    later = reports.alias()
-    query = (
-        sa.select(reports.c.id, later.c.id)
-        .select_from(reports)
-        .outerjoin(
-            later, (later.c.organ_id == reports.c.organ_id) & (later.c.year == reports.c.year + 1)
-        )
-    )
-    rows = [row for row in connection.execute(query) if row[0] in touched]
-    return sorted({each for row in rows for each in row if each is not None})
+def _shown(connection: Connection) -> dict[int | None, list[int]]:
+    """Report → the readings of `_copies`, in its order."""
+    shown: dict[int | None, list[int]] = defaultdict(list)
+    for row in connection.execute(_shown_in().order_by(current_versions.c.report_id, *_FIRST)):
+        shown[row.report_id].append(row.reading_id)
+    return shown
 
 
 def assess_report(connection: Connection, report_id: int, at: datetime) -> bool:
-    """Say of one report what follows from others; whether that is new."""
+    """Say of one report what follows from others; whether anything new is kept."""
     o, r = organs.c, reports.c
     query = sa.select(r.year, o.id.label("organ_id"), o.name, o.kind, o.division_code)
     row = connection.execute(query.select_from(reports).join(organs).where(r.id == report_id)).one()
     copies, ids = _copies(connection, report_id, row.year)
     if not copies:
-        return False
+        return keep_assessment(connection, report_id, PARSER, [], [], at)
     before = sa.select(r.id).where(r.organ_id == row.organ_id, r.year == row.year - 1)
     last_id = connection.execute(before).scalar()
     last, last_ids = _copies(connection, last_id, row.year - 1) if last_id else ([], [])
@@ -86,16 +96,7 @@ def assess_report(connection: Connection, report_id: int, at: datetime) -> bool:
 
 def _copies(connection: Connection, report_id: int, year: int) -> tuple[list[Copy], list[int]]:
     """The copies of a report that show its form or its prose, the one that stands for it first."""
-    v, standing = current_versions.c, current_readings.c
-    query = (
-        sa.select(v.reading_id, v.part, v.name, versions.c.published)
-        .select_from(current_versions)
-        .join(versions, versions.c.id == v.version_id)
-        .join(readings, readings.c.id == v.reading_id)
-        .join(current_readings, standing.report_id == v.report_id)
-        .where(v.report_id == report_id, readings.c.layout != "unknown")
-        .order_by(sa.case((v.reading_id == standing.reading_id, 0), else_=1), v.version_id)
-    )
+    query = _shown_in().where(current_versions.c.report_id == report_id).order_by(*_FIRST)
     rows = connection.execute(query).all()
     corrected = {
         each.cell: each.after for each in in_force(connection, report_id) if each.cell is not None
@@ -111,6 +112,18 @@ def _copies(connection: Connection, report_id: int, year: int) -> tuple[list[Cop
     if copies and copies[0].published is None:
         copies[0] = replace(copies[0], published=published)
     return copies, [row.reading_id for row in rows]
+
+
+def _shown_in() -> sa.Select[Any]:
+    v = current_versions.c
+    return (
+        sa.select(v.report_id, v.reading_id, v.part, v.name, versions.c.published)
+        .select_from(current_versions)
+        .join(versions, versions.c.id == v.version_id)
+        .join(readings, readings.c.id == v.reading_id)
+        .join(current_readings, current_readings.c.report_id == v.report_id)
+        .where(readings.c.layout != "unknown")
+    )
 
 
 def _corrected(cell: Cell, corrected: dict[str, dict[str, str | None]]) -> Cell:

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from scrapy.crawler import Crawler
-
 from crawler.forms import PARSER
 from crawler.forms.model import Finding
 from crawler.items import ReportPage, Unreachable
-from crawler.pipelines.assessing import assess_report, new_in_run, reports_to_assess
+from crawler.pipelines.assessing import assess_report, reports_to_assess
 from crawler.pipelines.attachments import ObservedFiles
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
@@ -28,12 +26,6 @@ Item = Observed | ObservedFiles | Unreachable
 
 
 class FactsPipeline(ArchivePipeline):
-    """`touched`: the reports that say something new; what follows is said when the run ends."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        super().__init__(crawler)
-        self._touched: set[int] = set()
-
     def process_item(self, item: Item) -> Item:
         if isinstance(item, Observed):
             self._keep(item.version, partial(_of_page, item))
@@ -45,12 +37,11 @@ class FactsPipeline(ArchivePipeline):
     def close_spider(self) -> None:
         """Hold the reports that changed against their copies, the year before and the others.
 
-        A run that was killed is gone on with, and assesses what it had read before.
+        Also what a run, or a re-parse, that was killed had read before.
         """
         if self.run.abandoned:
             return
-        self._touched |= self.commit(partial(new_in_run, run_id=self.run.id))
-        for report_id in self.commit(partial(reports_to_assess, touched=self._touched)):
+        for report_id in self.commit(reports_to_assess):
             self.commit(partial(assess_report, report_id=report_id, at=datetime.now(UTC)))
 
     def _keep(self, version: VersionRef, read: Callable[[], ReadingRecord]) -> None:
@@ -60,7 +51,6 @@ class FactsPipeline(ArchivePipeline):
         record = read()
         now = datetime.now(UTC)
         if self.commit(partial(keep_reading, version_id=version.id, reading=record, at=now)):
-            self._touched.add(version.report_id)
             self.stats.inc_value("reports/readings")
 
 

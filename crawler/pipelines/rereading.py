@@ -36,7 +36,6 @@ class Task(NamedTuple):
     """A version and how its first capture came; `title` is what a person calls it."""
 
     version_id: int
-    report_id: int
     part: str
     name: str
     title: str
@@ -54,7 +53,7 @@ def tasks(connection: sa.Connection, parser: str | None) -> list[Task]:
     """The versions that `parser` has not read yet (None: all), in the order of their records."""
     v, c = versions.c, captures.c
     query = (
-        sa.select(v.id, v.report_id, v.part, v.name, organs.c.name.label("organ"), reports.c.year)
+        sa.select(v.id, v.part, v.name, organs.c.name.label("organ"), reports.c.year)
         .add_columns(v.capture_id, c.url, attempts.c.portal, attempts.c.purpose)
         .select_from(versions)
         .join(captures, c.id == v.capture_id)
@@ -67,7 +66,7 @@ def tasks(connection: sa.Connection, parser: str | None) -> list[Task]:
         query = query.where(v.id.not_in(read_by(parser, cured())))
     return [
         Task(
-            *(row.id, row.report_id, row.part, row.name),
+            *(row.id, row.part, row.name),
             f"{row.organ} {row.year} {row.name or row.part}",
             Came(row.capture_id, row.url, row.portal, row.purpose),
         )
