@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
@@ -55,6 +55,7 @@ __all__ = [
     "GridRecord",
     "IndicatorRecord",
     "Observation",
+    "ReadOtherwise",
     "ReadingRecord",
     "ReportKey",
     "VersionRef",
@@ -95,7 +96,7 @@ ACTS = sa.union_all(
     ).join(readings, readings.c.id == confirmations.c.reading_id),
 ).subquery()
 _LAST_ACT = (
-    sa.select(ACTS.c.reading_id, ACTS.c.parser)
+    sa.select(ACTS.c.reading_id, ACTS.c.parser, ACTS.c.at)
     .where(ACTS.c.version_id == sa.bindparam("version_id"))
     .order_by(ACTS.c.at.desc(), ACTS.c.reading_id.desc())
     .limit(1)
@@ -234,6 +235,10 @@ class ReadingRecord:
     engine: str | None = None
 
 
+class ReadOtherwise(ValueError):
+    """Raised where a parser reads a version otherwise than it did before."""
+
+
 def sight(
     conn: sa.Connection, key: ReportKey, url: str, title: str, seen_at: datetime, outcome: str
 ) -> int:
@@ -349,9 +354,12 @@ def keep_reading(
     """Keep what a parser reads in a version; whether another reading is in force by that.
 
     Where it says what the reading in force says, or this parser's own of another day, that one is
-    confirmed: nothing is kept twice. Raises ValueError where one parser reads two things.
+    confirmed: nothing is kept twice. Raises ReadOtherwise where one parser reads two things.
     """
     last = conn.execute(_LAST_ACT, {"version_id": version_id}).one_or_none()
+    if last is not None:
+        # A clock that was set back does not keep an older reading in force.
+        at = max(at, last.at + timedelta(microseconds=1))
     if last is not None and _says(conn, last.reading_id, reading):
         if last.parser != reading.parser:
             _confirm(conn, last.reading_id, reading.parser, at)
@@ -363,7 +371,7 @@ def keep_reading(
     elif _says(conn, mine, reading):
         _confirm(conn, mine, reading.parser, at)
     else:
-        raise ValueError(f"{reading.parser} read version {version_id} otherwise before")
+        raise ReadOtherwise(f"{reading.parser} read version {version_id} otherwise before")
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,46 @@ def test_a_capture_that_cannot_be_opened_is_named_and_stops_no_other(home: Path)
     done = reparse(home, "--check")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert "1 could not be opened" in done.stdout
+    assert "1 could not be read" in done.stdout
+
+
+@pytest.mark.parametrize("fault", ["raise IndexError('odd')", "import os; os.abort()"])
+def test_what_a_parser_fails_on_costs_that_reading_alone(
+    home: Path, older: Path, fault: str
+) -> None:
+    path = older / "crawler" / "pipelines" / "opened.py"
+    text = path.read_text("utf-8")
+    asked = "    try:\n        documents = open_file("
+    assert asked in text
+    odd = f"    if '第1局2021' in file.name:\n        {fault}\n"
+    path.write_text(text.replace(asked, odd + asked), "utf-8")
+    done = reparse(home, "--check", "--jobs", "2", root=older)
+    assert done.returncode == 1
+    (line,) = [each for each in done.stderr.splitlines() if "2021" in each]
+    assert "the parser failed" in line
+    assert f"{count(home, versions)} pages and files" in done.stdout
+    assert "1 could not be read" in done.stdout
+
+
+def test_a_parser_that_reads_two_things_is_named_and_stops_no_other(home: Path) -> None:
+    engine = engine_of(home)
+    for version in (1, 2):
+        with engine.connect() as connection:
+            read = newest_reading(connection, version)
+        assert read is not None
+        told = replace(read, parser="forms/other", body_title="otherwise")
+        keep = partial(keep_reading, version_id=version, reading=told, at=NOW.replace(year=2027))
+        transact(engine, keep)
+    with engine.begin() as connection:
+        mine = (readings.c.version_id == 1) & (readings.c.parser == PARSER)
+        connection.execute(readings.update().where(mine).values(body_title="once"))
+    engine.dispose()
+    done = reparse(home)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "read version 1 otherwise before" in line
+    # Of the other its own reading is in force again, although the clock was set back.
+    assert reparse(home).stdout.startswith("1 pages and files")
 
 
 def test_a_crawl_that_writes_is_not_disturbed(home: Path) -> None:

@@ -4,7 +4,7 @@ Every page and file that today's parser has not read yet is opened from its WARC
 What would change is printed first, cell by cell with the reason, then kept beside the older
 reading. A re-parse that was broken off is gone on with by the next.
 
-Exit codes: 0 done; 1 something could not be opened (a line each on stderr), or, with --check, is
+Exit codes: 0 done; 1 something could not be read (a line each on stderr), or, with --check, is
 not read as it was; 2 the archive could not be opened, or is being written by a crawl.
 """
 
@@ -33,7 +33,7 @@ from crawler.portals import load
 from storage.database import open_for_writing, transact
 from storage.errors import StorageError
 from storage.evidence.seal import seal
-from storage.facts import ReadingRecord, content, keep_reading, newest_reading
+from storage.facts import ReadingRecord, ReadOtherwise, content, keep_reading, newest_reading
 from storage.locks import DatabaseLocks
 from storage.settings import Settings
 
@@ -111,15 +111,19 @@ class _Reparse:
         with self._engine.connect() as connection:
             for one in read:
                 if isinstance(one.read, str):
-                    print(f"{one.task.title}: {one.read}", file=sys.stderr)
-                    self.counts["failed"] += 1
+                    self._failed(one.task, one.read)
                     continue
                 before = newest_reading(connection, one.task.version_id)
                 now = _with_what_the_crawl_said(one.read, before)
                 self._compare(one.task, before, now)
                 kept.append((one.task, now))
         if self.keep and kept:
-            transact(self._engine, partial(_keep, kept=kept))
+            for task, why in transact(self._engine, partial(_keep, kept=kept)):
+                self._failed(task, why)
+
+    def _failed(self, task: Task, why: str) -> None:
+        print(f"{task.title}: {why}", file=sys.stderr)
+        self.counts["failed"] += 1
 
     def _compare(self, task: Task, before: ReadingRecord | None, now: ReadingRecord) -> None:
         if before is None:
@@ -149,14 +153,22 @@ class _Reparse:
             f"{counts.total()} pages and files read again by {PARSER} in {jobs} processes: "
             f"{counts['same']}{would} say the same, {counts['changed']}{would} have other cells "
             f"({self._cells} cells), {counts['otherwise']}{would} say otherwise, "
-            f"{counts['new']} were never read, {counts['failed']} could not be opened"
+            f"{counts['new']} were never read, {counts['failed']} could not be read"
         )
 
 
-def _keep(connection: sa.Connection, kept: Sequence[tuple[Task, ReadingRecord]]) -> None:
+def _keep(
+    connection: sa.Connection, kept: Sequence[tuple[Task, ReadingRecord]]
+) -> list[tuple[Task, str]]:
+    """What could not be kept, and why."""
     now = datetime.now(UTC)
+    left = []
     for task, reading in kept:
-        keep_reading(connection, task.version_id, reading, now)
+        try:
+            keep_reading(connection, task.version_id, reading, now)
+        except ReadOtherwise as error:
+            left.append((task, f"{error}: its reading of then stays; report it with this file"))
+    return left
 
 
 def _with_what_the_crawl_said(now: ReadingRecord, before: ReadingRecord | None) -> ReadingRecord:

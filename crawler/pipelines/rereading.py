@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -75,15 +78,65 @@ def tasks(connection: sa.Connection, parser: str | None) -> list[Task]:
 
 
 def reread(waiting: Sequence[Task], limit: int, jobs: int) -> Iterator[list[Reread]]:
-    """Read them, a few at a time, in their order. `limit`: bytes a content may have."""
+    """Read them, a few at a time, in their order. `limit`: bytes a content may have.
+
+    What a parser fails on, or a process dies of, costs that reading alone.
+    """
     parts = [waiting[at : at + _TOGETHER] for at in range(0, len(waiting), _TOGETHER)]
-    if jobs == 1 or len(parts) < 2:
-        yield from (_read_all(part, limit) for part in parts)
-        return
+    for part, read in _in_processes(parts, limit, jobs, ahead=2 * jobs):
+        if not isinstance(read, Exception):
+            yield read
+            continue
+        # One at a time, so that none is blamed for another's death.
+        alone = _in_processes([[task] for task in part], limit, 1, ahead=1)
+        yield [
+            Reread(task, _fault(one)) if isinstance(one, Exception) else one[0]
+            for (task,), one in alone
+        ]
+
+
+def _fault(error: Exception) -> str:
+    what = f"{type(error).__name__}: {error}"
+    return f"the parser failed ({what}): report it with this file; the others are read"
+
+
+def _in_processes(
+    parts: Sequence[Sequence[Task]], limit: int, jobs: int, *, ahead: int
+) -> Iterator[tuple[Sequence[Task], list[Reread] | Exception]]:
+    """Each part, in order, with what it says or what the process that read it failed on.
+
+    No more than `ahead` are read or wait to be kept. A process that dies leaves a pool that takes
+    nothing any more: the next part begins another.
+    """
+    running: deque[tuple[Sequence[Task], Future[list[Reread]]]] = deque()
+    coming, pool = iter(parts), _pool(jobs)
+    try:
+        while True:
+            for part in islice(coming, ahead - len(running)):
+                try:
+                    future = pool.submit(_read_all, part, limit)
+                except BrokenProcessPool:
+                    pool.shutdown()
+                    pool = _pool(jobs)
+                    future = pool.submit(_read_all, part, limit)
+                running.append((part, future))
+            if not running:
+                return
+            part, future = running.popleft()
+            error = future.exception()
+            if error is None:
+                yield part, future.result()
+            elif isinstance(error, Exception):
+                yield part, error
+            else:
+                raise error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
     # A fork would take the parent's connections along.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context) as pool:
-        yield from pool.map(_read_all, parts, [limit] * len(parts))
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
 
 def _read_all(part: Sequence[Task], limit: int) -> list[Reread]:
