@@ -251,8 +251,9 @@ def sight(
     return report_id
 
 
-def is_known(conn: sa.Connection, key: ReportKey) -> bool:
-    """Whether the archive has a report of this identity, captured or not."""
+def is_known(conn: sa.Connection, key: ReportKey, url: str) -> bool:
+    """Whether the archive has the report that this address belongs to, captured or not."""
+    key = _corrected(conn, key, url)
     query = (
         sa.select(reports.c.id)
         .join(organs)
@@ -494,11 +495,17 @@ def _lines_of(
     return conn.execute(query).all()
 
 
-def _report(conn: sa.Connection, key: ReportKey, url: str) -> int:
-    """The report at this address; a person may have said that it is another's than it seems."""
+def _corrected(conn: sa.Connection, key: ReportKey, url: str) -> ReportKey:
+    """A person may have said that the report at this address is another's than it seems."""
     said = corrected_identity(conn, Identity(key.division_code, key.organ, key.year), url)
-    if said is not None:
-        key = replace(key, division_code=said.division_code, organ=said.organ, year=said.year)
+    if said is None:
+        return key
+    return replace(key, division_code=said.division_code, organ=said.organ, year=said.year)
+
+
+def _report(conn: sa.Connection, key: ReportKey, url: str) -> int:
+    """The report at this address."""
+    key = _corrected(conn, key, url)
     organ_id, _ = find_or_add(
         conn,
         organs,

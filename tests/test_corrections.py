@@ -20,7 +20,7 @@ from storage.corrections import (
 )
 from storage.database import transact
 from storage.errors import CorrectionRefused
-from storage.facts import keep_reading, newest_reading
+from storage.facts import is_known, keep_reading, newest_reading
 from storage.queries.corrections import corrections
 from storage.queries.organs import find_organ
 from storage.queries.report import report
@@ -158,6 +158,10 @@ def test_a_report_becomes_another_years_and_later_crawls_follow(crawl: Crawl) ->
     said = Identity(key().division_code, key().organ, 2018)
     assert do(crawl, lambda c: correct_identity(c, 1, said, ENTRY)) == 1
     assert told(crawl, 2018)["cells"]
+    with crawl.engine.connect() as connection:
+        # Else the files of its page would be dropped.
+        assert is_known(connection, key(), URL + "/a.docx")
+        assert not is_known(connection, key(year=2017), URL + "/a.docx")
     with Crawl(crawl.engine, crawl.directory, start=NOW.replace(day=28)) as later:
         later.page(b"2019 edited", reading("1", "2万元", "3", "5"))
     with crawl.engine.connect() as connection:

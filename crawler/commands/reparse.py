@@ -85,18 +85,20 @@ class Command(ScrapyCommand):
                     # Also what a re-parse that was broken off has kept.
                     seal(settings, datetime.now(UTC), accept=f"read again by {PARSER}", only=())
                 work.say(jobs)
-                return 1 if work.counts["failed"] or (check and work.differs) else 0
+                failed = work.counts["failed"] + work.left
+                return 1 if failed or (check and work.differs) else 0
             finally:
                 locks.release()
                 engine.dispose()
 
 
 class _Reparse:
-    """What was read so far; `keep` unless only asked."""
+    """What was read so far; `keep` unless only asked. `left`: readings that could not be kept."""
 
     def __init__(self, engine: sa.Engine, *, keep: bool) -> None:
         self.keep = keep
         self.counts: Counter[str] = Counter()
+        self.left = 0
         self._engine = engine
         self._cells = 0
 
@@ -111,7 +113,8 @@ class _Reparse:
         with self._engine.connect() as connection:
             for one in read:
                 if isinstance(one.read, str):
-                    self._failed(one.task, one.read)
+                    print(f"{one.task.title}: {one.read}", file=sys.stderr)
+                    self.counts["failed"] += 1
                     continue
                 before = newest_reading(connection, one.task.version_id)
                 now = _with_what_the_crawl_said(one.read, before)
@@ -119,11 +122,8 @@ class _Reparse:
                 kept.append((one.task, now))
         if self.keep and kept:
             for task, why in transact(self._engine, partial(_keep, kept=kept)):
-                self._failed(task, why)
-
-    def _failed(self, task: Task, why: str) -> None:
-        print(f"{task.title}: {why}", file=sys.stderr)
-        self.counts["failed"] += 1
+                print(f"{task.title}: {why}", file=sys.stderr)
+                self.left += 1
 
     def _compare(self, task: Task, before: ReadingRecord | None, now: ReadingRecord) -> None:
         if before is None:

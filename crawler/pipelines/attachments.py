@@ -35,8 +35,9 @@ class AttachmentPipeline(ArchivePipeline):
             self.run.incomplete("attachment of a report without a year")
             raise DropItem(f"{item.sight.url}: its report names no reporting year")
         key = report_key(item.sight.portal, item.identity)
-        if item.of_page and not self.commit(lambda connection: is_known(connection, key)):
-            raise DropItem(f"{item.sight.url}: its page is no report", log_level="INFO")
+        url = item.sight.url
+        if item.of_page and not self.commit(lambda connection: is_known(connection, key, url)):
+            raise DropItem(f"{url}: its page is no report", log_level="INFO")
         files = tuple(files_of(item.name or _file_name(item.sight.url), item.body))
         seen = [_observation(key, item.sight, file) for file in files]
         versions = self.commit(lambda connection: [observe(connection, each) for each in seen])

@@ -6,6 +6,7 @@ Its bytes and its version already stand: a fault of the parser loses no page.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 
@@ -30,8 +31,10 @@ class FactsPipeline(ArchivePipeline):
         if isinstance(item, Observed):
             self._keep(item.version, partial(_of_page, item))
         elif isinstance(item, ObservedFiles):
-            for version, file in item.files:
-                self._keep(version, partial(_of_file, file))
+            # Each is read, whatever the parser makes of another; then it is said.
+            with ExitStack() as files:
+                for version, file in item.files:
+                    files.callback(self._keep, version, partial(_of_file, file))
         return item
 
     def close_spider(self) -> None:
