@@ -481,6 +481,11 @@ def test_zeros_a_sheet_does_not_show_are_blank() -> None:
     assert rows(xls.read(buffer.getvalue())) == [["a", "", "1"]]
 
 
+def test_a_picture_in_a_cell_of_markdown_is_no_blank() -> None:
+    written = "| 甲 | 乙 | 丙 |\n| --- | --- | --- |\n| ![](22.png) |  | 7 |\n"
+    assert rows(markdown.read(written))[1] == ["\ufffd", "", "7"]
+
+
 def test_what_is_struck_out_is_no_part_of_a_figure() -> None:
     def fill(made: xlsxwriter.Workbook) -> None:
         struck = made.add_format({"font_strikeout": True})
