@@ -28,7 +28,7 @@ def _words(text: str) -> frozenset[str]:
 
 # What no reader sees.
 _DROPPED = _words(
-    "script style noscript template head title meta link object iframe select textarea svg"
+    "script style noscript template head title meta link object iframe select textarea svg rt rp"
 )
 _HEADINGS = _words("h1 h2 h3 h4 h5 h6")
 _BLOCKS = _HEADINGS | _words(
@@ -46,6 +46,7 @@ _TABLE_PARTS = _words("table tbody td tfoot th thead tr caption")
 _FIELD = re.compile(r"<(input)\b([^>]*)>|<textarea\b[^>]*>([^<]*)</textarea>|<select\b[^>]*>")
 _NO_FIELD = re.compile(r"\stype=\"(?!text|number|tel)")
 _VALUE = re.compile(r"\svalue=\"([^\"]*)\"")
+_PICTURE = re.compile(r"<(?:img|svg|canvas|object|embed|iframe|script)\b")
 _UNNAMED = "\ufffd"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ROW_TAG = re.compile(r"<(/?t(?:[rdh]|head|body|foot))((?:[\s/][^>]*)?)>")
@@ -366,7 +367,7 @@ def _cell_text(written: str) -> str:
     if "<" not in written:
         text = _SPACE.sub(" ", unescape(written))
     else:
-        pictured = "<img" in written
+        pictured = bool(_PICTURE.search(written))
         written = _FIELD.sub(_shown, written)
         parts: list[str] = []
         for tag, piece in _pieces(written):
