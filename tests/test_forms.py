@@ -179,6 +179,7 @@ def test_ordinals_tell_labels_apart() -> None:
         ("无", "text", None, None),
         ("约22", "text", None, None),
         ("6\n0", "text", None, None),
+        ("-\n3", "text", None, None),
         ("22（16）", "text", None, None),
         ("22①", "text", None, None),
         ("22²", "text", None, None),
@@ -310,6 +311,17 @@ def test_a_column_of_the_reports_own_moves_no_value() -> None:
     assert forms.nested(reading.cells) == CITY["tables"]
     assert "备注" in said(reading, "unclaimed_column")
     assert "见附件" in said(reading, "unclaimed_cell")
+
+
+def test_two_years_side_by_side_are_not_told_apart() -> None:
+    tables = tables_of(CITY)
+    title, head, *lines = tables[0]
+    title[0].cols = 7
+    years = [Td(head[0].text, rows=2), Td("2022年", cols=3), Td("2023年", cols=3)]
+    tables[0] = [title, years, head[1:] * 2]
+    tables[0] += [[line[0], Td("7"), Td("8"), Td("9"), *line[1:]] for line in lines]
+    reading = read(tables)
+    assert_only_unread(reading, CITY, {p for p in cells(reading) if p.startswith("art20.item1")})
 
 
 def test_rows_and_columns_in_another_order_keep_their_names() -> None:

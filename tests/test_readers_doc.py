@@ -319,6 +319,7 @@ def shown(write: list[tuple[str, bytes]], layout: Layout = PLAIN) -> list[str]:
 
 
 SYMBOL = struct.pack("<HHH", 0x6A09, 0, 0xF0FC)
+STRUCK, STRUCK_TWICE = b"\x37\x08\x01", b"\x53\x2a\x01"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -327,6 +328,7 @@ SYMBOL = struct.pack("<HHH", 0x6A09, 0, 0xF0FC)
     [
         ([("1", b""), ("2", HIDDEN), ("3", DELETED), ("4\r", b"")], ["14"]),
         ([("22", b""), ("1", RAISED), ("\r", b"")], ["22[1]"]),
+        ([("2", STRUCK), ("21", b""), ("3", STRUCK_TWICE), ("\r", b"")], ["[2]21[3]"]),
         ([("22", b""), ("\x02", RAISED), ("\r", b"")], ["22"]),
         ([("a\x13 PAGE \x14", b""), ("7\x15b\r", b"")], ["a7b"]),
         ([("a\x13 IF \x13 X \x149\x15 \x148\x15b\r", b"")], ["a8b"]),

@@ -191,6 +191,8 @@ def tc(text: str, properties: str = "") -> str:
         (p(r("隐", "<w:vanish/>"), r("显", '<w:vanish w:val="0"/>')), ["显"]),
         (p(r("22"), r("1", '<w:vertAlign w:val="superscript"/>')), ["22[1]"]),
         (p(r("22"), r("0", '<w:vertAlign w:val="baseline"/>')), ["220"]),
+        (p(r("2", "<w:strike/>"), r("21"), r("3", "<w:dstrike/>")), ["[2]21[3]"]),
+        (p(r("2", '<w:strike w:val="0"/>'), r("21")), ["221"]),
         (p("<w:r><w:instrText>PAGE</w:instrText></w:r>", r("3")), ["3"]),
         (p('<w:r><w:sym w:font="Symbol" w:char="F02D"/></w:r>'), ["-"]),
         (p('<w:r><w:sym w:font="Wingdings" w:char="F031"/></w:r>'), ["\uf031"]),
@@ -477,6 +479,41 @@ def test_zeros_a_sheet_does_not_show_are_blank() -> None:
     buffer = io.BytesIO()
     made.save(buffer)
     assert rows(xls.read(buffer.getvalue())) == [["a", "", "1"]]
+
+
+def test_a_picture_in_a_cell_of_markdown_is_no_blank() -> None:
+    written = "| 甲 | 乙 | 丙 |\n| --- | --- | --- |\n| ![](22.png) |  | 7 |\n"
+    assert rows(markdown.read(written))[1] == ["\ufffd", "", "7"]
+
+
+def test_what_is_struck_out_is_no_part_of_a_figure() -> None:
+    def fill(made: xlsxwriter.Workbook) -> None:
+        struck = made.add_format({"font_strikeout": True})
+        sheet = made.add_worksheet()
+        sheet.write_rich_string(0, 0, struck, "2", "21")
+        sheet.write(0, 1, 5)
+
+    assert rows(xlsx.read(book(fill))) == [["[2]21", "5"]]
+    made = xlwt.Workbook()
+    font = xlwt.Font()
+    font.struck_out = True
+    sheet = made.add_sheet("s")
+    sheet.write_rich_text(0, 0, [("2", font), "21"])
+    sheet.write(0, 1, 5)
+    buffer = io.BytesIO()
+    made.save(buffer)
+    assert rows(xls.read(buffer.getvalue())) == [["[2]21", "5"]]
+
+
+def test_a_formula_nobody_calculated_is_no_blank_and_no_zero() -> None:
+    def fill(made: xlsxwriter.Workbook) -> None:
+        sheet = made.add_worksheet()
+        sheet.write_row(0, 0, [5, 6, 0])
+        sheet.write_formula(0, 3, "=A1+B1")
+        sheet.write_formula(0, 4, "=A1+B1", None, "")
+        sheet.write_formula(0, 5, "=A1+B1", None, 11)
+
+    assert rows(xlsx.read(book(fill))) == [["5", "6", "0", "\ufffd", "\ufffd", "11"]]
 
 
 def test_raised_digits_are_note_marks() -> None:

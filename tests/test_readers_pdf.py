@@ -250,6 +250,26 @@ def test_letters_drawn_twice_count_once_and_equal_figures_twice() -> None:
     assert last_row(pdf.read(sheet.pdf())) == ["11", "100", "7"]
 
 
+@pytest.mark.parametrize("y", [209.5, 204])
+def test_a_figure_with_a_line_through_it_is_doubtful(y: float) -> None:
+    sheet = Sheet(("41", "100", "7"))
+    sheet.canvas.line(89, y, 102, y)
+    first, *others = last_row(pdf.read(sheet.pdf()))
+    assert ("\ufffd" in first) == (y > 206)
+    assert others == ["100", "7"]
+
+
+def test_two_figures_in_one_place_are_doubtful() -> None:
+    sheet = Sheet(("41", "100", "7"))
+    sheet.canvas.setFillColorRGB(1, 1, 1)
+    sheet.canvas.rect(89, 204, 20, 12, stroke=0, fill=1)
+    sheet.canvas.setFillColorRGB(0, 0, 0)
+    sheet.canvas.drawString(90.5, 206, "77")
+    first, *others = last_row(pdf.read(sheet.pdf()))
+    assert "\ufffd" in first
+    assert others == ["100", "7"]
+
+
 def test_a_raised_note_mark_is_no_digit() -> None:
     sheet = Sheet(("22", "", "7"))
     sheet.canvas.setFont(FONT, 5)

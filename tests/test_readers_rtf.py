@@ -70,6 +70,7 @@ def opened(text: str) -> Document:
         (r"1{\v 2}{\deleted 3}\v 4\v0 5\par", ["15"]),
         (r"22{\super 1}\par", ["22[1]"]),
         (r"22\super 1{\b 2}\nosupersub 3\par", ["22[12]3"]),
+        (r"{\strike 2}21{\striked1 3}{\strike0 4}\strike 5\plain 6\par", ["[2]21[3]4[5]6"]),
         (r"22{\super{\footnote\pard 9\par}}\par", ["22"]),
         (r"{\field{\*\fldinst PAGE}{\fldrslt 7}}\par", ["7"]),
         (r"{\listtext\pard\plain \'d2\'bb\'a1\'a2\tab}x\par", ["一、\tx"]),

@@ -284,3 +284,14 @@ def test_flattened_text_that_lost_its_blanks_is_said() -> None:
     truth = {label: value for _, label, _, value in LINES}
     assert all(one.raw == truth[one.label] for one in reading.indicators)
     assert "not_recoverable" in said(reading)
+
+
+@pytest.mark.parametrize("heads", [["统计数", "统计数"], ["统计数"]])
+def test_two_values_for_a_line_are_not_told_apart(heads: list[str]) -> None:
+    rows = [row(*HEAD[:2], *heads)]
+    rows[0][-1].cols = 3 - len(heads)
+    rows += [row(label, unit, "7", value or "0") for _, label, unit, value in LINES]
+    found = forms.read(html.read(body(TITLE, [rows])))
+    assert len(found.indicators) == len(LINES)
+    assert {(one.state, one.value) for one in found.indicators} == {(State.UNREAD, None)}
+    assert sum(f.rule == "unread" for f in found.findings) == len(LINES)

@@ -131,7 +131,7 @@ class _Walk:
                 for place in range(start, stop):
                     if text[place] == _SYMBOL:
                         units[place] = told.symbol
-            if told.raised:
+            if told.raised or told.struck:
                 raised.append((start, stop))
         for found in _PICTURE.finditer(text):
             self._pictures += units[found.start()] == found[0]
@@ -163,7 +163,9 @@ def _codes(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _bracket(units: list[str], start: int, stop: int) -> None:
-    """A raised digit is a note mark: without brackets 22¹ would read 221."""
+    """A raised digit is a note mark: without brackets 22¹ would read 221, as would a 2 struck
+    out before 21.
+    """
     shown = [place for place in range(start, stop) if units[place].strip()]
     if shown:
         units[shown[0]] = "[" + units[shown[0]]

@@ -30,6 +30,7 @@ _NUMBERED, _P_STYLE, _R_STYLE, _OUTLINE = (
     _W + "numPr", _W + "pStyle", _W + "rStyle", _W + "outlineLvl")  # fmt: skip
 _RAISE, _SIGN, _NOTE, _END_NOTE = (
     _W + "vertAlign", _W + "sym", _W + "footnoteReference", _W + "endnoteReference")  # fmt: skip
+_STRUCK = (_W + "strike", _W + "dstrike")
 _BOX, _VANISH = _W + "txbxContent", _W + "vanish"
 _DELETED = (_W + "del", _W + "moveFrom", _W + "cellDel", _W + "rt")
 _SWITCHES = (_VANISH, _W + "hidden")
@@ -53,7 +54,7 @@ _WRITTEN = {
     _W + "cr": "\n",
     _W + "noBreakHyphen": "-",
 }
-_INLINE = (_T, *_WRITTEN, _SIGN, _RAISE, _NOTE, _END_NOTE, f"{{{MATH}}}t")
+_INLINE = (_T, *_WRITTEN, _SIGN, _RAISE, *_STRUCK, _NOTE, _END_NOTE, f"{{{MATH}}}t")
 _IN_TABLE = (_ROW, _CELL, _P, _GRID_SPAN, _GRID_BEFORE, _V_MERGE, _H_MERGE)
 _OFF = frozenset(("0", "false", "off", "none"))
 _RAISED = frozenset(("superscript", "subscript"))
@@ -331,8 +332,13 @@ class _Reader:
             if node.get(_VAL) in (_RAISED if tag == _RAISE else self._styles.raised):
                 self._raised = _run_of(node)
             return ""
+        if tag in _STRUCK:
+            if node.get(_VAL) not in _OFF:
+                self._raised = _run_of(node)
+            return ""
         text = node.text or ""
-        # A raised digit is a note mark: without brackets 22¹ would read 221.
+        # A raised digit is a note mark: without brackets 22¹ would read 221, as would a 2
+        # struck out before 21.
         return f"[{text}]" if self._raised is not None and _run_of(node) is self._raised else text
 
     def _label(self, node: etree._Element) -> str:

@@ -28,7 +28,7 @@ def _words(text: str) -> frozenset[str]:
 
 # What no reader sees.
 _DROPPED = _words(
-    "script style noscript template head title meta link object iframe select textarea svg"
+    "script style noscript template head title meta link object iframe select textarea svg rt rp"
 )
 _HEADINGS = _words("h1 h2 h3 h4 h5 h6")
 _BLOCKS = _HEADINGS | _words(
@@ -36,8 +36,18 @@ _BLOCKS = _HEADINGS | _words(
     " header hr li main nav ol p pre section table tbody td tfoot th thead tr ul caption"
 )
 _LEAVES = _words("p div li pre dd dt")
-# A raised digit is a note mark: without brackets 22¹ would read 221.
-_NOTES = _words("sup sub")
+# A raised digit is a note mark: without brackets 22¹ would read 221. So would what is struck out, 2
+# before 21. A style that says either makes an element a "note".
+_NOTES = _words("sup sub s strike del note")
+_STYLED = re.compile(r"\sstyle=\"[^\"]*(?:line-through|vertical-align:su(?:per|b))")
+_STRUCK = "line-through"
+_TABLE_PARTS = _words("table tbody td tfoot th thead tr caption")
+# What a form shows in a cell. Which choice is shown, and what a picture says, is not told.
+_FIELD = re.compile(r"<(input)\b([^>]*)>|<textarea\b[^>]*>([^<]*)</textarea>|<select\b[^>]*>")
+_NO_FIELD = re.compile(r"\stype=\"(?!text|number|tel)")
+_VALUE = re.compile(r"\svalue=\"([^\"]*)\"")
+_PICTURE = re.compile(r"<(?:img|svg|canvas|object|embed|iframe|script)\b")
+_UNNAMED = "\ufffd"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ROW_TAG = re.compile(r"<(/?t(?:[rdh]|head|body|foot))((?:[\s/][^>]*)?)>")
 _TABLE_TAG = re.compile(r"<(?:/table|t(?:able|[dh])\b)[^>]*>")
@@ -123,6 +133,7 @@ class _Tag(NamedTuple):
     unseen: bool
     rowspan: int
     colspan: int
+    struck: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -133,7 +144,13 @@ def _tag(written: str) -> _Tag | None:
         return None
     closing, name, attributes, empty = found.groups()
     name = name.lower()
-    unseen = name in _DROPPED or bool(_HIDDEN.search(_AFTER_COLON.sub(r"\1", attributes.lower())))
+    said = _AFTER_COLON.sub(r"\1", attributes.lower()) if attributes else ""
+    unseen = name in _DROPPED or bool(_HIDDEN.search(said))
+    styled = bool(_STYLED.search(said))
+    if styled and name not in _TABLE_PARTS and name not in _NOTES:
+        name = "note"
+    if empty and name in _NOTES:
+        return None
     if not unseen and name not in _BLOCKS and name not in _NOTES and name != "br":
         return None
     spans = dict(_SPAN.findall(attributes))
@@ -144,7 +161,11 @@ def _tag(written: str) -> _Tag | None:
         unseen and not closing,
         int(spans["row"][:6]) if "row" in spans else 1,
         min(int(spans.get("col", "1")[:6]) or 1, _MAX_SPAN),
+        styled and _STRUCK in said,
     )
+
+
+_END_OF_NOTE = _Tag("note", opens=False, closes=True, unseen=False, rowspan=1, colspan=1)
 
 
 def _parts(written: str) -> Iterator[tuple[str, bool]]:
@@ -176,6 +197,7 @@ def _parts(written: str) -> Iterator[tuple[str, bool]]:
 def _pieces(written: str) -> Iterator[tuple[_Tag | None, str]]:
     """Each tag with the text behind it, without elements no reader sees."""
     unseen, depth = "", 0  # the element that is skipped, and how deep we are in its likes
+    noted, within = "", 0  # and the one that is a note by its style
     first, *rest = written.split("<")
     if first:
         yield None, first
@@ -191,10 +213,24 @@ def _pieces(written: str) -> Iterator[tuple[_Tag | None, str]]:
             tag = _tag(head)
             if tag is not None and tag.unseen:
                 if not tag.closes:
-                    unseen, depth = tag.name, 1
+                    unseen, depth = _name(head), 1
                     continue
                 tag = None
+            if within:
+                if head.startswith((noted, "/" + noted)) and (step := _step(head, noted)):
+                    within += step
+                    tag = None if within else _END_OF_NOTE
+                elif tag is not None and tag.name == "note":
+                    tag = None
+            elif tag is not None and tag.name == "note":
+                noted, within = _name(head), 1
         yield tag, unescape(text) if "&" in text else text
+
+
+def _name(head: str) -> str:
+    """The element that a tag opens."""
+    found = _TAG.fullmatch(head)
+    return found[2].lower() if found else ""
 
 
 def _step(head: str, name: str) -> int:
@@ -320,7 +356,8 @@ def _rows(written: str) -> tuple[tuple[GridCell, ...], ...]:
         elif name not in ("td", "th"):
             unseen_section = unseen_row = unseen
         elif tag is not None and not unseen and not unseen_row:
-            layout.place("" if tag.closes else _cell_text(inner), tag)
+            text = "" if tag.closes else _cell_text(inner)
+            layout.place(f"[{text}]" if text and tag.struck else text, tag)
     return layout.clipped()
 
 
@@ -330,13 +367,26 @@ def _cell_text(written: str) -> str:
     if "<" not in written:
         text = _SPACE.sub(" ", unescape(written))
     else:
+        pictured = bool(_PICTURE.search(written))
+        written = _FIELD.sub(_shown, written)
         parts: list[str] = []
         for tag, piece in _pieces(written):
             if tag is not None:
                 parts.append(("[" if tag.opens else "]") if tag.name in _NOTES else "\n")
             parts.append(_SPACE.sub(" ", piece))
-        text = _SPACE.sub(_one_space, _LINE_ENDS.sub("\n", "".join(parts)))
+        text = _SPACE.sub(_one_space, _LINE_ENDS.sub("\n", "".join(parts))).replace("[]", "")
+        if pictured and not text.strip():
+            text = _UNNAMED
     return text.strip(" \n")
+
+
+def _shown(field: re.Match[str]) -> str:
+    """What a field of a form shows."""
+    name, attributes, inside = field.groups()
+    if not name:
+        return f"{_UNNAMED}{field[0]}" if inside is None else str(inside)
+    value = None if _NO_FIELD.search(attributes.lower()) else _VALUE.search(attributes)
+    return value[1] if value else ""
 
 
 def _one_space(found: re.Match[str]) -> str:

@@ -28,6 +28,7 @@ _WORDS = re.compile(r"[\u2e80-\u9fff]")
 # 无 and its likes may well be the value of two cells.
 _SHORTEST: Final = 4
 _KIND: Final = "md"
+_UNNAMED: Final = "\ufffd"  # what a picture says is not told
 
 
 def read(source: str | bytes) -> Document:
@@ -130,7 +131,7 @@ def _cells(line: str) -> list[str]:
     line = line.strip().removeprefix("|")
     if line.endswith("|") and not line.endswith("\\|"):
         line = line[:-1]
-    return [_plain(cell) for cell in _BAR.split(line)]
+    return [_plain(cell) or _UNNAMED * ("![" in cell) for cell in _BAR.split(line)]
 
 
 def _plain(text: str) -> str:

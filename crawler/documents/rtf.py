@@ -45,8 +45,9 @@ _WRITTEN = {
 }  # fmt: skip
 # Every other word is of how things look.
 _MEANT = frozenset(
-    b"u uc v deleted super sub nosupersub plain deff ansicpg fonttbl f fcharset pard intbl itap"
-    b" cell nestcell row nestrow nesttableprops trowd trleft clmrg clvmgf clvmrg cellx".split()
+    b"u uc v deleted super sub nosupersub strike striked plain deff ansicpg fonttbl f fcharset pard"
+    b" intbl itap cell nestcell row nestrow nesttableprops trowd trleft clmrg clvmgf clvmrg"
+    b" cellx".split()
 )
 _SIGNS = {b"~": "\u00a0", b"_": "-", b"-": ""}
 _PARAGRAPHS = frozenset((b"par", b"sect", b"page", b"column"))
@@ -64,6 +65,7 @@ class _Manner(NamedTuple):
     fallback: int = 1  # characters that follow one written by its number, for older readers
     hidden: bool = False
     raised: bool = False
+    struck: bool = False
 
 
 def is_mine(body: bytes) -> bool:
@@ -181,13 +183,15 @@ class _Reader:
     def _add(self, text: str) -> None:
         if self._manner.unseen or self._manner.hidden or self._manner.fonts or not text:
             return
-        if self._manner.raised != self._in_raised and not text.isspace():
+        if (self._manner.raised or self._manner.struck) != self._in_raised and not text.isspace():
             self._text.append("]" if self._in_raised else "[")
             self._in_raised = not self._in_raised
         self._text.append(text)
 
     def _line(self) -> str:
-        """The paragraph so far. A raised digit is a note mark: 22¹ would read 221."""
+        """The paragraph so far. A raised digit is a note mark: 22¹ would read 221, as would a 2
+        struck out before 21.
+        """
         self._flush()
         if self._in_raised:
             self._text.append("]")
@@ -231,8 +235,11 @@ class _Reader:
             self._change(raised=on)
         elif word == b"nosupersub":
             self._change(raised=False)
+        elif word in (b"strike", b"striked"):
+            self._change(struck=on)
         elif word == b"plain":
-            self._change(hidden=False, raised=False, codec=self._codecs.get(self._default, ""))
+            codec = self._codecs.get(self._default, "")
+            self._change(hidden=False, raised=False, struck=False, codec=codec)
         elif word == b"deff":
             self._default = number or 0
         elif word == b"ansicpg":

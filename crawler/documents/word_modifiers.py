@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 _DELETED, _FIELD_VANISH, _VANISH = 0x0800, 0x0802, 0x083C
+_STRUCK, _STRUCK_TWICE = 0x0837, 0x2A53
 _RAISED, _SYMBOL, _STYLE = 0x2A48, 0x6A09, 0x4A30
 _LIST, _LEVEL = 0x460B, 0x260A
 DEFINE, _DEFINE_OLD, _TABS = 0xD608, 0xD606, 0xC615
 # By the three upper bits of a modifier: how long its operand is, 0 where a byte says so.
 _OPERANDS = (1, 1, 2, 4, 2, 2, 0, 3)
 # What a piece names by a number of seven bits.
-SHORT = {0x18: 0x2416, 0x19: 0x2417, 0x41: _DELETED, 0x5C: _VANISH, 0x68: _RAISED}
+SHORT = {0x18: 0x2416, 0x19: 0x2417, 0x41: _DELETED, 0x57: _STRUCK, 0x5C: _VANISH, 0x68: _RAISED}
 
 
 class Told(NamedTuple):
@@ -24,6 +25,7 @@ class Told(NamedTuple):
     deleted: bool | None = None
     hidden: bool | None = None
     raised: bool | None = None
+    struck: bool | None = None
     symbol: str | None = None
     style: int | None = None
     list: int | None = None
@@ -46,6 +48,8 @@ def told(properties: bytes) -> Told:
             found["hidden"] = operand != b"\0"
         elif code == _RAISED:
             found["raised"] = operand != b"\0"
+        elif code in (_STRUCK, _STRUCK_TWICE) and operand != b"\x80":
+            found["struck"] = found.get("struck", False) or operand != b"\0"
         elif code == _SYMBOL:
             found["symbol"] = chr(int.from_bytes(operand[2:], "little"))
         elif code == _STYLE:

@@ -23,6 +23,7 @@ _ROW, _COLUMNS, _WINDOW, _MERGED = 0x0208, 0x007D, 0x023E, 0x00E5
 _LABEL_SST, _LABEL, _RICH, _NUMBER, _RK, _MUL_RK = 0x00FD, 0x0204, 0x00D6, 0x0203, 0x027E, 0x00BD
 _BLANK, _MUL_BLANK, _BOOL, _FORMULA, _STRING = 0x0201, 0x00BE, 0x0205, 0x0006, 0x0207
 _WORKSHEET: Final = 0
+_STRUCK: Final = 0x08
 _ERRORS = {0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?",
            0x24: "#NUM!", 0x2A: "#N/A"}  # fmt: skip
 _WIDE, _EXTENDED, _RUNS = 0x01, 0x04, 0x08
@@ -120,7 +121,7 @@ class _Workbook:
             elif kind == _XF:
                 self._styles.append(_short(data, 2))
             elif kind == _FONT:
-                self._raised.append(_short(data, 8) in (1, 2))
+                self._raised.append(_short(data, 8) in (1, 2) or bool(_short(data, 2) & _STRUCK))
             elif kind == _BOUND_SHEET:
                 start, state, type_ = struct.unpack_from("<IBB", data)
                 name = _Pieces([data], 6).text(short=True)
@@ -137,7 +138,7 @@ class _Workbook:
             yield self._marked(*reader.rich())
 
     def _marked(self, text: str, runs: tuple[tuple[int, int], ...]) -> str:
-        """The text with its raised parts in brackets: they are note marks."""
+        """The text with its raised and struck parts in brackets: they are no part of a figure."""
         if not any(self._is_raised(font) for _, font in runs):
             return text
         ends = [start for start, _ in runs[1:]] + [len(text)]

@@ -25,6 +25,7 @@ _MAIN: Final = "xl/workbook.xml"
 _S: Final = f"{{{SHEET}}}"
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _MOST_COLUMNS: Final = 16_384
+_UNNAMED = "\ufffd"
 _ON = frozenset(("1", "true"))
 _RAISED = frozenset(("superscript", "subscript"))
 
@@ -51,6 +52,8 @@ class _Reader:
         self._parts = relations(package, main)
         properties = book.find(f"{_S}workbookPr")
         self._from_1904 = properties is not None and properties.get("date1904") in _ON
+        figured = book.find(f"{_S}calcPr")
+        self._is_stale = figured is not None and figured.get("fullCalcOnLoad") in _ON
         self._texts = [_rich(item) for item in self._of_type("sharedStrings", "si")]
         codes = dict(builtin())
         for item in self._of_type("styles", "numFmt"):
@@ -117,7 +120,13 @@ class _Reader:
             return self._texts[at] if 0 <= at < len(self._texts) else "\ufffd"
         if kind == "b":
             return "TRUE" if text == "1" else "FALSE"
-        return self._figure(text, cell, zeros) if kind == "n" and text.strip() else text
+        if kind != "n":
+            return text
+        # Programs that cannot calculate write nothing, or 0, where a worksheet shows a result.
+        is_open = not text.strip() or (self._is_stale and text.strip() == "0")
+        if is_open and cell.find(f"{_S}f") is not None:
+            return _UNNAMED
+        return self._figure(text, cell, zeros) if text.strip() else text
 
     def _figure(self, text: str, cell: etree._Element, zeros: bool) -> str:
         try:
@@ -132,17 +141,26 @@ class _Reader:
 
 
 def _rich(item: etree._Element) -> str:
-    """The text of a string, readings of it left out; a raised part is a note mark."""
+    """The text of a string, readings of it left out. A raised part is a note mark: 22¹ would read
+    221, as would a 2 struck out before 21.
+    """
     pieces: list[str] = []
     for node in item.iter(f"{_S}t"):
         run = node.getparent()
         if run is None or run.tag == f"{_S}rPh":
             continue
-        raised = run.find(f"{_S}rPr/{_S}vertAlign") if run.tag == f"{_S}r" else None
         text = node.text or ""
-        is_raised = raised is not None and raised.get("val") in _RAISED
-        pieces.append(f"[{text}]" if is_raised else text)
+        is_apart = run.tag == f"{_S}r" and _is_apart(run)
+        pieces.append(f"[{text}]" if is_apart else text)
     return "".join(pieces).replace("_x000D_", "")
+
+
+def _is_apart(run: etree._Element) -> bool:
+    """Is it raised or struck out?"""
+    raised, struck = run.find(f"{_S}rPr/{_S}vertAlign"), run.find(f"{_S}rPr/{_S}strike")
+    return (raised is not None and raised.get("val") in _RAISED) or (
+        struck is not None and struck.get("val", "1") in _ON
+    )
 
 
 def _int(text: str | None, otherwise: int) -> int:

@@ -433,6 +433,9 @@ class _Reader:
         """The form's own order, if every head agrees with it and at least one says so plainly."""
         if len(columns) < width:
             return ()
+        # Heads that stand again further on are another year's or another organ's: whose come first?
+        if any(self._index.positions(table, column.texts) for column in columns[width:]):
+            return ()
         plain = 0
         for position, column in enumerate(columns[:width]):
             if position in self._index.positions(table, column.texts):

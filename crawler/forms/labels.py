@@ -97,9 +97,10 @@ class Measure:
 @lru_cache(maxsize=1)
 def _number() -> re.Pattern[str]:
     units = "|".join(map(re.escape, common().units))
-    # Fifteen digits are more than any report needs and fewer than hostile text could hold.
+    # Fifteen digits are more than any report needs and fewer than hostile text could hold. A sign
+    # on a line of its own is a dash, of another cell.
     return re.compile(
-        r"(?P<sign>[+\-–]?)\s*(?P<whole>[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})"
+        r"(?P<sign>[+\-–]?)[^\S\n]*(?P<whole>[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})"
         rf"(?P<part>\.[0-9]{{1,8}})?\s*(?P<unit>{units})?\s*"
         r"(?P<note>[(\[【〔].*[)\]】〕])?",
         re.DOTALL,  # a note may be broken over lines

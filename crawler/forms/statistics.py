@@ -39,12 +39,15 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Which grid columns hold what: labels from `start` up to `stop`, one unit, one value."""
+    """Which grid columns hold what: labels from `start` up to `stop`, one unit, and a value; where
+    the columns from `value` up to `end` hold several, nobody says which is this report's.
+    """
 
     start: int
     stop: int
     unit: int | None
     value: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,8 @@ class _Reader:
         judged = measure(raw)
         if opens and judged.state in _NO_VALUE and measure(printed).state in _NO_VALUE:
             return
-        certain = value is not None and value.rowspan == 1 and value is not unit
+        beside = [at[c] for c in range(group.value, group.end) if c in at and at[c] is not value]
+        certain = value is not None and value.rowspan == 1 and value is not unit and not beside
         if value is not None and value.confidence is not None:
             certain = certain and value.confidence >= common().least_confidence
         state = judged.state if certain else State.UNREAD
@@ -221,14 +225,19 @@ def _groups(row: Sequence[GridCell], kinds: Sequence[str | None]) -> Iterator[_G
     """The columns of a head, cut behind each value column: two groups may stand side by side."""
     start = stop = -1
     unit: int | None = None
-    for cell, kind in zip(row, kinds, strict=True):
+    ends = [
+        cell.column + cell.colspan if kind == "value" else 0
+        for cell, kind in zip(row, kinds, strict=True)
+    ]
+    for number, (cell, kind) in enumerate(zip(row, kinds, strict=True)):
         if kind in ("block", "label"):
             start = cell.column if start < 0 else start
             stop = cell.column + cell.colspan
         elif kind == "unit":
             unit = cell.column
         elif kind == "value" and start >= 0:
-            yield _Group(start, stop, unit, cell.column)
+            others = next((i for i in range(number, len(row)) if not ends[i]), len(row))
+            yield _Group(start, stop, unit, cell.column, ends[others - 1])
             start, stop, unit = -1, -1, None
 
 
@@ -242,7 +251,7 @@ def _guess_groups(grid: Grid) -> tuple[_Group, ...]:
     values = [measure(row[-1].text).state for row in rows]
     if State.TEXT in values or (width == 3 and not all(_is_unit(row[1].text) for row in rows)):
         return ()
-    return (_Group(0, 1, 1 if width == 3 else None, width - 1),)
+    return (_Group(0, 1, 1 if width == 3 else None, width - 1, width),)
 
 
 def _covering(grid: Grid) -> Iterator[dict[int, GridCell]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from crawler.documents.model import Block, Box
-from crawler.documents.ruling import Lattice, lattices
+from crawler.documents.ruling import Lattice, Line, lattices
 from crawler.documents.typeset.page import UNKNOWN, Char, Page
 
 # All in heights of the letters around; those of paragraphs in em.
@@ -18,7 +18,9 @@ _SHADOW = 0.2
 _DIGIT_GAP, _WORD_GAP = 0.18, 0.7
 _RAISED, _SMALL = 0.2, 0.75
 _TOUCHING = 0.1
-_SLACK = 0.2  # points
+_SLACK, _BORDER = 0.2, 1.0  # points
+# A line this far from head and foot of a figure goes through it.
+_STRUCK = 0.3
 _INDENT, _RAGGED = 0.8, 2.6
 _LEADING = 1.3
 _BIGGER = 1.12
@@ -88,7 +90,7 @@ def _sheet(number: int, page: Page) -> _Sheet:
     order = sorted(range(len(tables)), key=lambda at: _area(tables[at]))
     bounds = [(at, *tables[at].bounds) for at in order]
     here, box = outside, Box(0, 0, 0, 0)  # letters come cell by cell
-    for char in page.chars:
+    for char in _doubted(page, tables):
         x, y = (char.left + char.right) / 2, (char.top + char.bottom) / 2
         if not (box.left < x < box.right and box.top < y < box.bottom):
             here, box = outside, Box(0, 0, 0, 0)
@@ -102,6 +104,26 @@ def _sheet(number: int, page: Page) -> _Sheet:
     filled = [(table, _texts(table, chars)) for table, chars in zip(tables, inside, strict=True)]
     kept = [(table, texts) for table, texts in filled if any(texts)]
     return _Sheet(number, page, kept, list(_rows(outside, number)))
+
+
+def _doubted(page: Page, tables: Sequence[Lattice]) -> list[Char]:
+    """The letters of a page, figures with a line through them as doubtful ones."""
+    edges = [y for table in tables for y in table.ys]
+    loose = [line for line in page.across if all(abs(line.at - y) > _BORDER for y in edges)]
+    if not loose:
+        return page.chars
+    return [
+        char._replace(text=UNKNOWN + char.text)
+        if char.text.isdigit() and any(_strikes(line, char) for line in loose)
+        else char
+        for char in page.chars
+    ]
+
+
+def _strikes(line: Line, char: Char) -> bool:
+    share = _STRUCK * (char.bottom - char.top)
+    over = line.start < (char.left + char.right) / 2 < line.end
+    return over and char.top + share < line.at < char.bottom - share
 
 
 def _area(table: Lattice) -> float:
@@ -278,6 +300,9 @@ def _line_text(line: list[Char]) -> str:
     for char in line:
         text, left, _, right, _ = char
         gap = left - end
+        # Two figures in one place: one was meant to hide the other, and nobody knows which.
+        if gap < 0 and -2 * gap > right - left and before.isdigit() and text.isdigit():
+            parts.append(UNKNOWN)
         if gap > digit_gap and (gap > word_gap or (before.isascii() and text.isascii())):
             parts.append(" ")
         if has_small and _is_raised(char, foot, tall) != raised:
