@@ -44,6 +44,7 @@ class Visit:
     trail: tuple[str, ...] = ()
     title: str = ""  # of the report or attachment, as the listing or page shows it
     identity: Identity | None = None
+    page: str = ""  # the address of the report page that led to an attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,16 @@ class ReportPage:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that belongs to a report, as served; `of_page` unless a listing leads to the file."""
+    """A file that belongs to a report, as served; `of_page` unless a listing leads to the file.
+    `page` is the address of that page.
+    """
 
     sight: Sight
     identity: Identity
     name: str
     body: bytes
     of_page: bool
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)

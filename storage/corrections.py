@@ -8,6 +8,7 @@ what it was made against has changed.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +20,8 @@ from storage.errors import CorrectionRefused
 from storage.schema import (
     aliases,
     assessments,
+    attempts,
+    captures,
     corrections,
     current_readings,
     observations,
@@ -93,10 +96,11 @@ def withdraw(conn: sa.Connection, report_id: int, cell: str, entry: Entry) -> No
 def correct_identity(
     conn: sa.Connection, report_id: int, said: Identity, entry: Entry, url: str | None = None
 ) -> int:
-    """Hold that the report is another organ's or year's, or, with `url`, that this address of it
-    leads to one; the id of the report it is now part of.
+    """Hold that the report is another organ's or year's, or, with `url`, that this page of it and
+    the files it leads to are; the id of the report it is now part of.
 
-    What is found there by later crawls goes with it. Raises CorrectionRefused: unknown organ or
+    What later crawls find at these addresses, and the files these pages lead to, go with it; what
+    they find elsewhere is what it seems. Raises CorrectionRefused: unknown organ or
     address, nothing changed, or a version that was seen at both addresses.
     """
     was = _identity(conn, report_id)
@@ -112,6 +116,7 @@ def correct_identity(
             f"the archive knows no organ {said.organ} in {said.division_code}: "
             "`archive coverage` lists them"
         )
+    urls = _addresses(conn, report_id, url)
     target = _find_report(conn, organ_id, said.year)
     if url is None and target is None:
         conn.execute(
@@ -122,26 +127,22 @@ def correct_identity(
         target = report_id
     else:
         target = target or _add_report(conn, organ_id, said.year)
-        _move(conn, report_id, target, url)
-    title = _title(conn, target)
-    _add(
-        conn,
-        target,
-        entry,
-        url=url,
-        before={**was._asdict(), "title": title},
-        after=said._asdict(),
-    )
+        _move(conn, report_id, target, urls)
+    before, after = {**was._asdict(), "title": _title(conn, target)}, said._asdict()
+    for each in urls:
+        _add(conn, target, entry, url=each, before=before, after=after)
     return target
 
 
-def corrected_identity(conn: sa.Connection, seen: Identity, url: str) -> Identity | None:
-    """What a person said of the report that a crawl takes for `seen` at this address, if so."""
+def corrected_identity(
+    conn: sa.Connection, seen: Identity, urls: Collection[str]
+) -> Identity | None:
+    """What a person said of the report that a crawl takes for `seen` at one of these addresses:
+    its own, and that of the page that leads to it.
+    """
     c = corrections.c
     query = (
-        sa.select(c.url, c.before, c.after)
-        .where(c.cell.is_(None), sa.or_(c.url.is_(None), c.url == url))
-        .order_by(c.id)
+        sa.select(c.url, c.before, c.after).where(c.cell.is_(None), c.url.in_(urls)).order_by(c.id)
     )
     said = seen
     for row in conn.execute(query):
@@ -269,20 +270,33 @@ def _title(conn: sa.Connection, report_id: int) -> str | None:
     return conn.execute(query.order_by(v.last_seen.desc(), v.id.desc()).limit(1)).scalar()
 
 
-def _move(conn: sa.Connection, report_id: int, target: int, url: str | None) -> None:
+def _addresses(conn: sa.Connection, report_id: int, url: str | None) -> list[str]:
+    """Those of the report; with `url` that one, and the files that were asked for from there."""
+    a = aliases.c
+    query = sa.select(a.url).where(a.report_id == report_id).order_by(a.id)
+    if url is not None:
+        asked_from_there = (
+            sa.select(captures.c.url)
+            .join(attempts, attempts.c.id == captures.c.attempt_id)
+            .where(attempts.c.referrer == url)
+        )
+        query = query.where(sa.or_(a.url == url, a.url.in_(asked_from_there)))
+    urls = list(conn.execute(query).scalars())
+    if url is not None and url not in urls:
+        raise CorrectionRefused(f"the report has no address {url}: `archive report` lists them")
+    return urls
+
+
+def _move(conn: sa.Connection, report_id: int, target: int, urls: Collection[str]) -> None:
     """The addresses, and the versions seen there, become the target's."""
     a, v, o = aliases.c, versions.c, observations.c
-    mine = sa.select(a.id).where(a.report_id == report_id)
-    if url is not None:
-        mine = mine.where(a.url == url)
+    mine = sa.select(a.id).where(a.report_id == report_id, a.url.in_(urls))
     moving = conn.execute(mine).scalars().all()
-    if not moving:
-        raise CorrectionRefused(f"the report has no address {url}: `archive report` lists them")
     seen = sa.select(o.version_id).where(o.alias_id.in_(moving)).distinct()
     elsewhere = sa.select(o.version_id).where(o.version_id.in_(seen), o.alias_id.not_in(moving))
     if conn.execute(elsewhere.limit(1)).first():
         raise CorrectionRefused(
-            f"the same content was seen at {url} and at another address: correct the whole report"
+            "the same content was seen at another address of the report: correct all of it"
         )
     twice = sa.select(v.id).where(
         v.report_id == target,

@@ -137,7 +137,8 @@ class Observation:
 
     `part` is page or attachment; `name` is empty for the page, else the attachment's file name.
     `canonical_digest` is the content's by `canonical_rule` (`page/2`, `ooxml/1`, `bytes/1` …);
-    `published` is ISO to the precision shown; `media` html, docx, pdf, …
+    `published` is ISO to the precision shown; `media` html, docx, pdf, …; `page` the address of the
+    page that led to an attachment.
     """
 
     key: ReportKey
@@ -152,6 +153,7 @@ class Observation:
     source: str | None
     media: str
     seen_at: datetime
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +248,14 @@ def sight(
 
     `outcome` is that of the attempt.
     """
-    report_id = _report(conn, key, url)
+    report_id = _report(conn, key, (url,))
     _alias(conn, report_id, url, "page", "", title, seen_at, outcome)
     return report_id
 
 
-def is_known(conn: sa.Connection, key: ReportKey, url: str) -> bool:
-    """Whether the archive has the report that this address belongs to, captured or not."""
-    key = _corrected(conn, key, url)
+def is_known(conn: sa.Connection, key: ReportKey, urls: Collection[str]) -> bool:
+    """Whether the archive has the report that these addresses belong to, captured or not."""
+    key = _corrected(conn, key, urls)
     query = (
         sa.select(reports.c.id)
         .join(organs)
@@ -266,7 +268,7 @@ def is_known(conn: sa.Connection, key: ReportKey, url: str) -> bool:
 def observe(conn: sa.Connection, observation: Observation) -> VersionRef:
     """Keep that a version was seen. Content seen before is the same version seen again."""
     o = observation
-    report_id = _report(conn, o.key, o.url)
+    report_id = _report(conn, o.key, (o.url, o.page))
     alias_id = _alias(conn, report_id, o.url, o.part, o.name, o.title, o.seen_at, "ok")
     version_id, new = find_or_add(
         conn,
@@ -495,17 +497,17 @@ def _lines_of(
     return conn.execute(query).all()
 
 
-def _corrected(conn: sa.Connection, key: ReportKey, url: str) -> ReportKey:
-    """A person may have said that the report at this address is another's than it seems."""
-    said = corrected_identity(conn, Identity(key.division_code, key.organ, key.year), url)
+def _corrected(conn: sa.Connection, key: ReportKey, urls: Collection[str]) -> ReportKey:
+    """A person may have said that the report at one of them is another's than it seems."""
+    said = corrected_identity(conn, Identity(key.division_code, key.organ, key.year), urls)
     if said is None:
         return key
     return replace(key, division_code=said.division_code, organ=said.organ, year=said.year)
 
 
-def _report(conn: sa.Connection, key: ReportKey, url: str) -> int:
-    """The report at this address."""
-    key = _corrected(conn, key, url)
+def _report(conn: sa.Connection, key: ReportKey, urls: Collection[str]) -> int:
+    """The report at these addresses."""
+    key = _corrected(conn, key, urls)
     organ_id, _ = find_or_add(
         conn,
         organs,

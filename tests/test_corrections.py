@@ -160,13 +160,18 @@ def test_a_report_becomes_another_years_and_later_crawls_follow(crawl: Crawl) ->
     assert told(crawl, 2018)["cells"]
     with crawl.engine.connect() as connection:
         # Else the files of its page would be dropped.
-        assert is_known(connection, key(), URL + "/a.docx")
-        assert not is_known(connection, key(year=2017), URL + "/a.docx")
+        assert is_known(connection, key(), (URL + "/a.docx", URL))
+        assert not is_known(connection, key(year=2017), (URL + "/a.docx", URL))
     with Crawl(crawl.engine, crawl.directory, start=NOW.replace(day=28)) as later:
         later.page(b"2019 edited", reading("1", "2万元", "3", "5"))
     with crawl.engine.connect() as connection:
         assert connection.execute(sa.select(reports.c.year)).scalars().all() == [2018]
         assert set(connection.execute(sa.select(versions.c.report_id)).scalars()) == {1}
+    with later:
+        # What comes to light elsewhere is what it seems.
+        later.page(b"the true one", reading("7", "2万元", "3", "5"), url=OTHER)
+    assert told(crawl, 2019)["urls"] == [OTHER]
+    assert told(crawl, 2018)["urls"] == [URL]
 
 
 def test_one_address_is_moved_to_the_report_it_belongs_to(

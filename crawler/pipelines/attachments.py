@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from scrapy.exceptions import DropItem
 
 from crawler.documents.canonical import digest_file
-from crawler.items import Attachment, Sight, Unreachable
+from crawler.items import Attachment, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
 from crawler.pipelines.opened import File, files_of
@@ -35,19 +36,19 @@ class AttachmentPipeline(ArchivePipeline):
             self.run.incomplete("attachment of a report without a year")
             raise DropItem(f"{item.sight.url}: its report names no reporting year")
         key = report_key(item.sight.portal, item.identity)
-        url = item.sight.url
-        if item.of_page and not self.commit(lambda connection: is_known(connection, key, url)):
-            raise DropItem(f"{url}: its page is no report", log_level="INFO")
+        urls = (item.sight.url, item.page)
+        if item.of_page and not self.commit(partial(is_known, key=key, urls=urls)):
+            raise DropItem(f"{item.sight.url}: its page is no report", log_level="INFO")
         files = tuple(files_of(item.name or _file_name(item.sight.url), item.body))
-        seen = [_observation(key, item.sight, file) for file in files]
+        seen = [_observation(key, item, file) for file in files]
         versions = self.commit(lambda connection: [observe(connection, each) for each in seen])
         new = versions[0].new
         self.stats.inc_value("attachments/new version" if new else "attachments/unchanged")
         return ObservedFiles(tuple(zip(versions, files, strict=True)))
 
 
-def _observation(key: ReportKey, sight: Sight, file: File) -> Observation:
-    said = digest_file(file.body)
+def _observation(key: ReportKey, item: Attachment, file: File) -> Observation:
+    said, sight = digest_file(file.body), item.sight
     return Observation(
         key=key,
         part="attachment",
@@ -61,6 +62,7 @@ def _observation(key: ReportKey, sight: Sight, file: File) -> Observation:
         source=None,
         media=_media(file.name, sight.url),
         seen_at=sight.at,
+        page=item.page,
     )
 
 

@@ -155,7 +155,13 @@ class PortalSpider(Spider):
             names[link.text] += 1
             # Two files of one name on one page are two parts.
             name = f"{link.text} ({names[link.text]})" if names[link.text] > 1 else link.text
-            onward = replace(visit, purpose="attachment", title=name, identity=report.identity)
+            onward = replace(
+                visit,
+                purpose="attachment",
+                title=name,
+                identity=report.identity,
+                page=report.sight.url,
+            )
             request = self._request(link.url, onward, _REPORT)
             owners = self._files.setdefault(link.url, set())
             # A file of two reports is asked for by each. Noted before it is yielded: pages from the
@@ -171,7 +177,7 @@ class PortalSpider(Spider):
             return
         of_page = visit.purpose == "attachment"
         sight = _sight(response, visit)
-        yield Attachment(sight, visit.identity, visit.title, response.body, of_page)
+        yield Attachment(sight, visit.identity, visit.title, response.body, of_page, visit.page)
 
     # --- onward -------------------------------------------------------------------------------
 
