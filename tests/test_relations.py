@@ -721,3 +721,16 @@ def test_every_sentence_of_these_relations_can_be_said() -> None:
     for finding in everything:
         words = said(finding.words, finding.facts)
         assert "{" not in words.en + words.zh
+
+
+def test_a_correction_counts_between_years_and_makes_no_conflict_of_copies() -> None:
+    page, other = made(), cell(CARRIED_IN, "98765")
+    copies = (Copy(page, 2023, None, "page", (other,)), Copy(page, 2023, None, "报告.docx"))
+    subject = Subject(DISTRICT, 2023, copies, Copy(made(), 2022, None, "page"))
+    broken_rules = {each.rule for each in assess(subject) if each.verdict is FAIL}
+    assert "D1" not in broken_rules
+    (failed,) = [each for each in assess(subject) if each.rule == "X1" and CARRIED_IN in each.cells]
+    assert failed.verdict is FAIL
+    assert "98765" in failed.message
+    before = replace(subject.copies[0], year=2022, corrected=(cell(CARRIED_OUT, "98765"),))
+    assert not [each for each in assess(replace(subject, last=before)) if each.verdict is FAIL]

@@ -46,13 +46,15 @@ class Organ:
 @dataclass(frozen=True)
 class Copy:
     """One official copy of a report: its page or an attachment, by `name`. `published` is ISO to
-    the precision shown (2020-03, 2020-03-06 14:38).
+    the precision shown (2020-03, 2020-03-06 14:38). `corrected` are the cells a person reads
+    otherwise: all relations take them but D1, which holds what was published against each other.
     """
 
     reading: Reading
     year: int
     published: str | None
     name: str
+    corrected: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,15 @@ def assess(subject: Subject) -> tuple[Finding, ...]:
     """What X1 to X3, P1, D1, S1 to S3, T1 and C1 say of a report, in this order; those that pass
     or cannot be assessed among them.
     """
-    now = _by_path(subject.reading)
+    published = _by_path(subject.reading)
+    now = {**published, **{cell.path: cell for cell in subject.copies[0].corrected}}
     last = _by_path(subject.before) if subject.before else {}
+    if last and subject.last:
+        last = {**last, **{cell.path: cell for cell in subject.last.corrected}}
     return (
         *_years(subject, now, last),
         *_prose(subject, now),
-        *_copies(subject, now),
+        *_copies(subject, published),
         _regulations(subject, now),
         *_counts(subject, now, last),
         _fee(subject, now),

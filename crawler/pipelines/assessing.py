@@ -104,10 +104,9 @@ def _copies(connection: Connection, report_id: int, year: int) -> tuple[list[Cop
     copies: list[Copy] = []
     for row in rows:
         reading = reading_of(load_reading(connection, row.reading_id))
-        if not copies:
-            cells = tuple(_corrected(cell, corrected) for cell in reading.cells)
-            reading = replace(reading, cells=cells)
-        copies.append(Copy(reading, year, row.published, row.name or row.part))
+        by_person = [] if copies else [cell for cell in reading.cells if cell.path in corrected]
+        told = tuple(_corrected(cell, corrected[cell.path]) for cell in by_person)
+        copies.append(Copy(reading, year, row.published, row.name or row.part, told))
     published = next((each.published for each in copies if each.published), None)
     if copies and copies[0].published is None:
         copies[0] = replace(copies[0], published=published)
@@ -126,11 +125,8 @@ def _shown_in() -> sa.Select[Any]:
     )
 
 
-def _corrected(cell: Cell, corrected: dict[str, dict[str, str | None]]) -> Cell:
-    """The cell as a person reads it, where a person has."""
-    after = corrected.get(cell.path)
-    if after is None:
-        return cell
+def _corrected(cell: Cell, after: dict[str, str | None]) -> Cell:
+    """The cell as a person reads it."""
     value = None if after["value"] is None else Decimal(after["value"])
     return cell._replace(
         raw=after["raw"] or "", state=State(str(after["state"])), value=value, unit=None
