@@ -615,7 +615,8 @@ def test_a_head_printed_above_each_column_it_reached_over_is_one_head(
         table for table in tables if any("行政许可" in c.text for line in table for c in line)
     )
     (at,) = (i for i, line in enumerate(rows) if any("行政许可" in cell.text for cell in line))
-    rows[at - 1 : at + 1] = [
+    rows[at - 2 : at + 1] = [
+        [Td("第二十条第（五）项", cols=4)],
         [Td("信息内容"), *[Td("本年处理决定数量")] * 3],
         [Td("行政许可"), *map(Td, figures)],
     ]

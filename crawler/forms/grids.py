@@ -297,8 +297,8 @@ class _Reader:
         heads = self._heads(table, line.number)
         if heads is None or not line.values:
             return {}
-        if len(line.values) > len(heads.slots):
-            line = replace(line, values=_unrepeated(line.values, heads.spans))
+        if heads.slots == (0,):
+            line = replace(line, values=_said_once(line.values))
         where = self._columns
         ordinal = self._grid.ordinal
         if len(line.values) == len(heads.slots) and None not in heads.slots:
@@ -372,7 +372,8 @@ class _Reader:
             columns.pop(0)
         if not columns:
             return None
-        columns = self._merged_again(table, columns)
+        if width == 1:
+            columns = _of_one_head(columns)
         slots = self._in_order(table, columns, width) or self._by_name(table, columns)
         if all(slot is None for slot in slots):
             return None
@@ -389,20 +390,6 @@ class _Reader:
             title = self._index.tables[table].title
             self._claims.say("other_order.columns", table=table, title=title)
         return Heads(self._table, slots, tuple((c.start, c.stop) for c in columns))
-
-    def _merged_again(self, table: str, columns: list[_Column]) -> list[_Column]:
-        """Where merging was lost, one head stands again above each of the columns it reached over:
-        neighbours of one wording are one column, if the form has a single one of that name.
-        """
-        merged: list[_Column] = []
-        for column in columns:
-            last = merged[-1] if merged else None
-            again = last is not None and bool(column.texts) and column.texts == last.texts
-            if last and again and len(self._index.positions(table, column.texts)) == 1:
-                merged[-1] = replace(last, stop=column.stop)
-            else:
-                merged.append(column)
-        return merged
 
     def _say_missing_blocks(self, table: str, columns: list[_Column]) -> None:
         """Blocks beside each other whose own head no column bears are known by their order only."""
@@ -497,18 +484,20 @@ def _stacks(rows: list[tuple[GridCell, ...]]) -> list[_Column]:
     return columns
 
 
-def _unrepeated(values: list[GridCell], spans: Sequence[tuple[int, int]]) -> list[GridCell]:
-    """The values with those under one head that say the same as one; others stay as they are."""
-    kept: list[GridCell] = []
-    for cell in values:
-        last = kept[-1] if kept else None
-        if last and last.row == cell.row and last.text == cell.text:
-            end = cell.column + cell.colspan
-            if any(start <= last.column and end <= stop for start, stop in spans):
-                kept[-1] = last._replace(colspan=end - last.column)
-                continue
-        kept.append(cell)
-    return kept
+def _of_one_head(columns: list[_Column]) -> list[_Column]:
+    """A single column whose head and values stand again in each place merging had reached over."""
+    texts = columns[0].texts
+    if not texts or any(column.texts != texts for column in columns):
+        return columns
+    return [replace(columns[0], stop=columns[-1].stop)]
+
+
+def _said_once(values: list[GridCell]) -> list[GridCell]:
+    """Its values: where all say the same, that is one figure."""
+    first, last = values[0], values[-1]
+    if any((cell.text, cell.row) != (first.text, first.row) for cell in values):
+        return values
+    return [first._replace(colspan=last.column + last.colspan - first.column)]
 
 
 def _guess(index: Index, state: _State) -> list[_Line]:
