@@ -146,7 +146,7 @@ class _Seen:
         if found is not None:
             return found
         if (ordinal, cell.row, cell.column) in self._reading.joined:
-            return Account("ignored", cell.text, place, "joined to the page before")
+            return Account("ignored", cell.text, place, "joined to another cell")
         if line.role is Role.HEADING:
             return Account("heading", cell.text, place)
         if line.role is Role.NOTE:

@@ -297,10 +297,14 @@ class _Reader:
         heads = self._heads(table, line.number)
         if heads is None or not line.values:
             return {}
-        if heads.slots == (0,):
-            line = replace(line, values=_said_once(line.values))
         where = self._columns
         ordinal = self._grid.ordinal
+        if heads.slots == (0,):
+            again = line.values[1:]
+            line = replace(line, values=_said_once(line.values, heads.spans[0]))
+            if len(line.values) == 1:
+                places = {(ordinal, c.row, where.get(c.column, c.column)) for c in again}
+                self._claims.joined |= places
         if len(line.values) == len(heads.slots) and None not in heads.slots:
             return {
                 slot: Spot(
@@ -492,12 +496,14 @@ def _of_one_head(columns: list[_Column]) -> list[_Column]:
     return [replace(columns[0], stop=columns[-1].stop)]
 
 
-def _said_once(values: list[GridCell]) -> list[GridCell]:
-    """Its values: where all say the same, that is one figure."""
+def _said_once(values: list[GridCell], span: tuple[int, int]) -> list[GridCell]:
+    """Its values: where all that stand under the head say the same, that is one figure."""
     first, last = values[0], values[-1]
-    if any((cell.text, cell.row) != (first.text, first.row) for cell in values):
+    end = last.column + last.colspan
+    alike = all((cell.text, cell.row) == (first.text, first.row) for cell in values)
+    if not alike or first.column < span[0] or end > span[1]:
         return values
-    return [first._replace(colspan=last.column + last.colspan - first.column)]
+    return [first._replace(colspan=end - first.column)]
 
 
 def _guess(index: Index, state: _State) -> list[_Line]:
