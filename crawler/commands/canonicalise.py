@@ -16,19 +16,16 @@ from functools import partial
 import sqlalchemy as sa
 from scrapy.commands import ScrapyCommand
 
-from crawler.cms import cms_by_key
+from crawler.commands.writing import held_archive
 from crawler.documents import html
 from crawler.documents.canonical import RULE, RULE_BYTES, RULES, Canonical, digest, digest_file
 from crawler.errors import GongkaiError, SourceError
-from crawler.fetching.lock import PortalLocks
 from crawler.pipelines.opened import find_file
 from crawler.pipelines.reopened import Came, Reopener
-from crawler.portals import load
-from storage.database import open_for_writing, transact
+from storage.database import transact
 from storage.errors import StorageError, WarcNotReadable
 from storage.evidence.seal import seal
 from storage.facts import file_of_capture
-from storage.locks import DatabaseLocks
 from storage.recanonical import (
     Outcome,
     Part,
@@ -38,7 +35,6 @@ from storage.recanonical import (
     sightings,
     stale_parts,
 )
-from storage.settings import Settings
 
 # What a change of the rules may change in what was sealed.
 _TOUCHED = (
@@ -70,20 +66,13 @@ class Command(ScrapyCommand):
     def _canonicalise(self, dry_run: bool) -> int:
         assert self.settings is not None
         limit = self.settings.getint("DOWNLOAD_MAXSIZE")
-        registry, settings = load(cms_by_key()), Settings()
-        engine = open_for_writing(settings)
-        with PortalLocks(settings.home / "locks", registry.portals):
-            locks = DatabaseLocks(engine, registry.portals)
-            try:
-                reader = _Reader(engine, Reopener(engine, settings, registry, limit))
-                code = _settle(engine, reader, dry_run)
-                if not dry_run:
-                    reason = f"canonicalised by {', '.join(RULES)}"
-                    seal(settings, datetime.now(UTC), accept=reason, only=_TOUCHED)
-                return code
-            finally:
-                locks.release()
-                engine.dispose()
+        with held_archive() as (engine, settings, registry):
+            reader = _Reader(engine, Reopener(engine, settings, registry, limit))
+            code = _settle(engine, reader, dry_run)
+            if not dry_run:
+                reason = f"canonicalised by {', '.join(RULES)}"
+                seal(settings, datetime.now(UTC), accept=reason, only=_TOUCHED)
+            return code
 
 
 def _settle(engine: sa.Engine, reader: _Reader, dry_run: bool) -> int:

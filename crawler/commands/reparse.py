@@ -22,20 +22,16 @@ from functools import partial
 import sqlalchemy as sa
 from scrapy.commands import ScrapyCommand
 
-from crawler.cms import cms_by_key
+from crawler.commands.writing import held_archive
 from crawler.errors import GongkaiError
-from crawler.fetching.lock import PortalLocks
 from crawler.forms import PARSER
 from crawler.pipelines.assessing import assess_report, reports_to_assess
 from crawler.pipelines.changes import changes, shown
 from crawler.pipelines.rereading import Reread, Task, reread, tasks
-from crawler.portals import load
-from storage.database import open_for_writing, transact
+from storage.database import transact
 from storage.errors import StorageError
 from storage.evidence.seal import seal
 from storage.facts import ReadingRecord, ReadOtherwise, content, keep_reading, newest_reading
-from storage.locks import DatabaseLocks
-from storage.settings import Settings
 
 # Found by the crawl, not in the document: taken over from the reading before.
 _OF_CRAWL = "year"
@@ -70,26 +66,19 @@ class Command(ScrapyCommand):
     def _reparse(self, dry_run: bool, check: bool, jobs: int) -> int:
         assert self.settings is not None
         limit = self.settings.getint("DOWNLOAD_MAXSIZE")
-        registry, settings = load(cms_by_key()), Settings()
-        engine = open_for_writing(settings)
-        with PortalLocks(settings.home / "locks", registry.portals):
-            locks = DatabaseLocks(engine, registry.portals)
-            try:
-                with engine.connect() as connection:
-                    waiting = tasks(connection, None if check else PARSER)
-                work = _Reparse(engine, keep=not (dry_run or check))
-                for read in reread(waiting, limit, jobs):
-                    work.settle(read)
-                if work.keep:
-                    work.assess()
-                    # Also what a re-parse that was broken off has kept.
-                    seal(settings, datetime.now(UTC), accept=f"read again by {PARSER}", only=())
-                work.say(jobs)
-                failed = work.counts["failed"] + work.left
-                return 1 if failed or (check and work.differs) else 0
-            finally:
-                locks.release()
-                engine.dispose()
+        with held_archive() as (engine, settings, _):
+            with engine.connect() as connection:
+                waiting = tasks(connection, None if check else PARSER)
+            work = _Reparse(engine, keep=not (dry_run or check))
+            for read in reread(waiting, limit, jobs):
+                work.settle(read)
+            if work.keep:
+                work.assess()
+                # Also what a re-parse that was broken off has kept.
+                seal(settings, datetime.now(UTC), accept=f"read again by {PARSER}", only=())
+            work.say(jobs)
+            failed = work.counts["failed"] + work.left
+            return 1 if failed or (check and work.differs) else 0
 
 
 class _Reparse:

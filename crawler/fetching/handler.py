@@ -50,7 +50,7 @@ class RecordingHandler(HTTP11DownloadHandler):
         began = monotonic()
         try:
             answered = await self._fetch(request)
-        except Exception as error:
+        except Exception as error:  # whatever it is: its attempt gets its ending, and it goes on up
             outcome = outcomes.of_error(error)
             wire: Wire | None = request.meta.setdefault(
                 "wire", getattr(error.__cause__, "gongkai_wire", None)
