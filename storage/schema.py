@@ -21,7 +21,7 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstrain
 
 # The newest migration; a test holds it against migrations/. Kept here so that a start of `archive`
 # need not import Alembic to know whether the database fits.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -137,6 +137,10 @@ starts = Table(
     Column("rehearsal", sa.Boolean, nullable=False),
     # What the delays were multiplied by: 1 but in a rehearsal.
     Column("pace", sa.Float, nullable=False),
+    # `all`, or `due`: what the schedule asked for. NULL before there was one.
+    Column("scope", Text),
+    # Since when the oldest of what was due has been waiting.
+    Column("due_since", Moment),
 )
 
 # What a start promised each portal: the audit holds its attempts to this, not to today's files.
@@ -430,6 +434,150 @@ corrections = Table(
     Column("evidence", Words, nullable=False),
     Column("made_at", Moment, nullable=False),
     sa.Index(None, "report_id", "cell"),
+)
+
+# --- what should exist --------------------------------------------------------------------------
+
+# When an organ began, ended, and whose work it took over: from the registry's files. Of an organ
+# the newest row counts.
+lifetimes = Table(
+    "lifetimes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("organs.id", index=True),
+    # The first and the last day, as ISO dates.
+    Column("begins", Text),
+    Column("ends", Text),
+    # Names of the organs that go on with its work.
+    Column("becomes", Json, nullable=False),
+    Column("evidence", Words, nullable=False),
+    Column("noted_at", Moment, nullable=False),
+)
+
+# A listing that shows annual reports, or should.
+listings = Table(
+    "listings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("portal", ForeignKey("portals.key"), nullable=False),
+    # Of its first page.
+    Column("url", Text, nullable=False),
+    Column("title", Words, nullable=False),
+    # Whether its name says that it holds annual reports; if not, some of its entries were ones.
+    Column("annual", sa.Boolean, nullable=False),
+    # The texts of the links that led to it, and how many links deep it lies.
+    Column("trail", Json, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    UniqueConstraint("portal", "url"),
+)
+
+# One look at a listing, good or not: the proof of what it shows and of what it does not.
+listing_reads = Table(
+    "listing_reads",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("listings.id"),
+    _reference("runs.id"),
+    Column("read_at", Moment, nullable=False),
+    # `whole`: every page; `head`: the first pages, down to what was known already.
+    Column("scope", Text, nullable=False),
+    # complete, incomplete, blocked, down, gone, not_asked
+    Column("verdict", Text, nullable=False),
+    # Why it is not complete: the rule that failed, and its sentence.
+    Column("rule", Text),
+    Column("reason", Words),
+    Column("pages", Integer, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("declared_total", Integer),
+    Column("declared_pages", Integer),
+    # The captures of the pages that were read, in their order.
+    Column("captures", Json, nullable=False),
+    sa.Index(None, "listing_id", "read_at"),
+    sa.Index(None, "run_id"),
+)
+
+# What a read of a listing found otherwise than the reads before it.
+listing_changes = Table(
+    "listing_changes",
+    metadata,
+    _reference("listing_reads.id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    # added, removed, retitled
+    Column("change", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("title", Words, nullable=False),
+    # The date beside it, as shown.
+    Column("shown", Words),
+    # Whether its title is a report's.
+    Column("is_report", sa.Boolean, nullable=False),
+)
+
+# --- how the crawl goes -------------------------------------------------------------------------
+
+# What a run counted of a portal's pages of one kind: the history that a change of layout shows in.
+measures = Table(
+    "measures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("runs.id", index=True),
+    Column("portal", ForeignKey("portals.key"), nullable=False),
+    # `vsb article`, `ucap listing`: the dialect, and what the page was.
+    Column("template", Text, nullable=False),
+    Column("counts", Json, nullable=False),
+    sa.Index(None, "portal", "template"),
+)
+
+# One row a cause, however often it recurs; what became of it stands in `alert_events`.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Class and subject: what makes two sights of it the same.
+    Column("cause", Words, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("portal", ForeignKey("portals.key")),
+    Column("host", Text),
+    Column("subject", Words, nullable=False),
+    Column("first_seen", Moment, nullable=False),
+)
+
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _reference("alerts.id", index=True),
+    _reference("runs.id", nullable=True),
+    Column("at", Moment, nullable=False),
+    # opened, seen, acknowledged, closed, reopened, delivered, undelivered
+    Column("event", Text, nullable=False),
+    # What is wrong, against what was last good, and what to do: of opened, seen and reopened.
+    Column("message", Words),
+    Column("message_zh", Words),
+    Column("before", Json),
+    Column("after", Json),
+    Column("last_good", Words),
+    Column("act", Words),
+    Column("act_zh", Words),
+    # Who, and why: of what a person did. Of a delivery: whereto.
+    Column("author", Words),
+    Column("note", Words),
+)
+
+# What is shown to nobody any more, or again: of a thing the newest row counts.
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # A whole report; one of its versions; or an address, wherever it was captured.
+    _reference("reports.id", nullable=True, index=True),
+    _reference("versions.id", nullable=True),
+    Column("url", Text),
+    # withdrawn, restored
+    Column("action", Text, nullable=False),
+    Column("author", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("made_at", Moment, nullable=False),
 )
 
 # Views, made by the migration. The newest version of each page and file with its newest reading

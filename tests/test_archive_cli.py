@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage import cli
+from storage.cli import shared
 from storage.database import ROOT, open_for_writing
 from storage.settings import Settings
 from tests.databases import TIANSHAN, Crawl
@@ -53,11 +54,11 @@ def test_an_empty_archive_answers_with_a_sentence(
     if made:
         open_for_writing(Settings(home=home, database_url=None)).dispose()
     assert ask(monkeypatch, *question) == 0
-    assert capsys.readouterr().out == cli.EMPTY + "\n"
+    assert capsys.readouterr().out == shared.EMPTY + "\n"
     assert ask(monkeypatch, *question, "--json") == 0
     out, err = capsys.readouterr()
     assert json.loads(out) in ([], None)
-    assert err == cli.EMPTY + "\n"
+    assert err == shared.EMPTY + "\n"
     assert home.exists() == made
 
 
@@ -65,7 +66,7 @@ def test_an_empty_archive_has_no_line_of_json_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ask(monkeypatch, "report", "--all", "--json") == 0
-    assert capsys.readouterr() == ("", cli.EMPTY + "\n")
+    assert capsys.readouterr() == ("", shared.EMPTY + "\n")
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda words: words[0])
@@ -77,7 +78,7 @@ def test_an_empty_postgresql_answers_with_a_sentence(
 ) -> None:
     monkeypatch.setenv("GONGKAI_DATABASE_URL", empty_database_url)
     assert ask(monkeypatch, *question) == 0
-    assert capsys.readouterr().out == cli.EMPTY + "\n"
+    assert capsys.readouterr().out == shared.EMPTY + "\n"
 
 
 def test_coverage_is_a_grid_with_a_legend(
