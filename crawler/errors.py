@@ -7,6 +7,7 @@ GongkaiError
 │   ├── PaceError          GONGKAI_PACE where it is not allowed
 │   ├── ReplicaError       a rehearsal whose replica does not answer
 │   └── BusyError          another process is crawling the same portal
+├── NothingDue             the schedule asks for nothing now: no failure (exit code 0)
 └── SourceError            a source cannot be had: no such file, no such capture
     └── Unreadable         its bytes open as no document: names the rule of crawler/words.toml
 """
@@ -42,6 +43,10 @@ class ReplicaError(ConfigurationError):
 
 class BusyError(ConfigurationError):
     """Raised when another process is crawling one of the portals."""
+
+
+class NothingDue(GongkaiError):
+    """Raised in place of a run that would ask for nothing."""
 
 
 class SourceError(GongkaiError):

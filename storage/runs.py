@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -50,7 +50,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start of a spider. `pace` is what its delays are multiplied by."""
+    """One start of a spider. `pace` is what its delays are multiplied by.
+
+    `scope` is `all`, or `due`: what the schedule says, the oldest since `due_since`.
+    """
 
     spider: str
     software: str
@@ -58,6 +61,8 @@ class Start:
     config_digest: str
     rehearsal: bool
     pace: float
+    scope: str = "all"
+    due_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,25 @@ class Begun:
     resumed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run that was stopped, died, or is at work; `whole` are those of its portals that an
+    earlier start of it was to ask for everything.
+    """
+
+    run_id: int
+    portals: frozenset[str]
+    whole: frozenset[str]
+
+
 def begin_run(
     engine: sa.Engine, start: Start, portals: Sequence[tuple[PortalRecord, Terms]]
 ) -> Begun:
     """Go on with the run of these portals that died or was stopped, else begin a new one.
 
-    The caller holds the portals' locks, so a run that says `running` is dead. The portals and
-    their governments are in the archive from here on.
+    A start for what is due goes on with any run of some of them: what is due is hardly twice the
+    same set, and what was begun comes first. The caller holds the portals' locks, so a run that
+    says `running` is dead. The portals and their governments are in the archive from here on.
     """
     now = datetime.now(UTC)
     told = {"software": start.software, "contact": start.contact}
@@ -84,12 +101,12 @@ def begin_run(
         for portal, _ in portals:
             _keep_portal(connection, portal)
         keys = {portal.key for portal, _ in portals}
-        unfinished = _unfinished(connection, start.spider, keys)
-        if unfinished is None:
+        left = unfinished(connection, start.spider, keys, exactly=start.scope == "all")
+        if left is None:
             row = {"spider": start.spider, "state": "running", "started_at": now, **told}
             run_id = add(connection, runs, row)
         else:
-            run_id = unfinished
+            run_id = left.run_id
             connection.execute(
                 runs.update()
                 .where(runs.c.id == run_id)
@@ -97,11 +114,12 @@ def begin_run(
             )
         row = {"run_id": run_id, "started_at": now, **told}
         row |= {"rehearsal": start.rehearsal, "pace": start.pace}
+        row |= {"scope": start.scope, "due_since": start.due_since}
         start_id = add(connection, starts, row)
         for portal, promised in portals:
             values = {"start_id": start_id, "portal": portal.key, **asdict(promised)}
             connection.execute(terms.insert().values(**values))
-        return Begun(run_id, unfinished is not None)
+        return Begun(run_id, left is not None)
 
     return transact(engine, work)
 
@@ -142,17 +160,25 @@ def end_run(
     transact(engine, lambda connection: connection.execute(end))
 
 
-def _unfinished(connection: sa.Connection, spider: str, keys: set[str]) -> int | None:
-    """The newest run of exactly these portals that was stopped, or died, before its end."""
+def unfinished(
+    connection: sa.Connection, spider: str, keys: Collection[str], *, exactly: bool
+) -> Unfinished | None:
+    """The newest run of a spider, of `exactly` these portals or of some of them, that has no end.
+
+    Who holds none of the portals' locks cannot tell whether it is still at work.
+    """
     candidates = (
         sa.select(runs.c.id)
         .where(runs.c.spider == spider, runs.c.state.in_(("running", "stopped")))
         .order_by(runs.c.id.desc())
     )
     for run_id in connection.execute(candidates).scalars():
-        promised = sa.select(terms.c.portal).join(starts).where(starts.c.run_id == run_id)
-        if set(connection.execute(promised).scalars()) == keys:
-            return int(run_id)
+        promised = sa.select(terms.c.portal, starts.c.scope).join(starts)
+        rows = connection.execute(promised.where(starts.c.run_id == run_id)).all()
+        of_run = frozenset(row.portal for row in rows)
+        if of_run == set(keys) or (not exactly and of_run and of_run <= set(keys)):
+            whole = frozenset(row.portal for row in rows if row.scope != "due")
+            return Unfinished(int(run_id), of_run, whole)
     return None
 
 

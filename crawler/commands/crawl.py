@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from scrapy.commands.crawl import Command as CrawlCommand
 from scrapy.crawler import Crawler
 
-from crawler.errors import ConfigurationError, GongkaiError
+from crawler.errors import ConfigurationError, GongkaiError, NothingDue
 from crawler.fetching.pace import check_start
 from crawler.fetching.run import Run
 from crawler.spiders.walk import PortalSpider
@@ -34,6 +34,10 @@ class Command(CrawlCommand):
         assert isinstance(crawling, asyncio.Task)
         self.crawler_process.start()
         failure = crawling.exception() if crawling.done() and not crawling.cancelled() else None
+        if isinstance(failure, NothingDue):
+            if sys.stderr.isatty():
+                print(failure, file=sys.stderr)
+            return
         if isinstance(failure, GongkaiError | StorageError):
             self._refuse(failure)
             return
@@ -50,8 +54,10 @@ class Command(CrawlCommand):
         crawler = self._create_crawler(args[0])
         if not issubclass(crawler.spidercls, PortalSpider):
             raise ConfigurationError(f"{args[0]} crawls no portals: derive it from PortalSpider")
-        if unknown := sorted(set(opts.spargs) - {"portals"}):
-            raise ConfigurationError(f"no argument {unknown[0]!r}: the only one is -a portals=KEY")
+        if unknown := sorted(set(opts.spargs) - {"portals", "scope"}):
+            raise ConfigurationError(
+                f"no argument {unknown[0]!r}: there are -a portals=KEY and -a scope=due"
+            )
         if not crawler.settings.getbool("ROBOTSTXT_OBEY"):
             raise ConfigurationError("a guest obeys robots.txt: leave ROBOTSTXT_OBEY as it is")
         portals = crawler.spidercls.chosen(opts.spargs.get("portals", ""))

@@ -16,12 +16,14 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
 from scrapy.settings import overridden_settings
+from sqlalchemy import Connection
 
 from crawler.fetching import outcomes
 from crawler.fetching.answers import open_answer
 from crawler.fetching.guest import Guest
 from crawler.fetching.lock import PortalLocks
 from crawler.fetching.pace import Pace, check_start
+from crawler.fetching.planning import Plan, everything, what_is_due
 from crawler.fetching.triage import Missing
 from crawler.items import Visit
 from crawler.portals import Portal, host_of
@@ -72,15 +74,32 @@ class Run:
             # What is held is let go of where the start fails, and at the end of the run otherwise.
             self.engine = open_for_writing(settings)
             held.callback(self.engine.dispose)
+            if spider.scope == "due":
+                spider.portals = self._planned(spider).portals
             keys = [portal.key for portal in spider.portals]
             held.enter_context(PortalLocks(settings.home / "locks", keys))
             held.callback(DatabaseLocks(self.engine, keys).release)
+            # Of what is due, another start may have done some, and ended, in between.
+            self.plan = self._planned(spider)
+            spider.portals, spider.rounds = self.plan.portals, self.plan.rounds
             self._begin(crawler, spider)
             self._held = held.pop_all()
 
+    def _planned(self, spider: PortalSpider) -> Plan:
+        """What the spider's portals are to be asked for. Raises NothingDue."""
+
+        def work(connection: Connection) -> Plan:
+            if spider.scope == "all":
+                return everything(connection, spider.portals)
+            return what_is_due(
+                connection, spider.name, spider.portals, spider.registry, datetime.now(UTC)
+            )
+
+        return transact(self.engine, work)
+
     def _begin(self, crawler: Crawler, spider: PortalSpider) -> None:
         """Go on with the run that did not end, or begin one."""
-        start = _start(crawler, spider)
+        start = _start(crawler, spider, self.plan)
         begun = begin_run(
             self.engine, start, [(_record(p), _terms(p, start.pace)) for p in spider.portals]
         )
@@ -249,7 +268,8 @@ class Run:
         self.incomplete("item error")
 
     def _closed(self, reason: str) -> None:
-        for key in self.spider.silent():
+        # A look at what is due may meet no report; a walk through everything may not.
+        for key in self.plan.whole.intersection(self.spider.silent()):
             self.incomplete(f"{key} showed no report")
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
@@ -275,7 +295,7 @@ def _referrer(request: Request) -> str | None:
     return referrer.decode("latin-1") if referrer else None
 
 
-def _start(crawler: Crawler, spider: PortalSpider) -> Start:
+def _start(crawler: Crawler, spider: PortalSpider, plan: Plan) -> Start:
     pace: Pace = crawler.settings["PACE"]
     return Start(
         spider=spider.name,
@@ -284,6 +304,8 @@ def _start(crawler: Crawler, spider: PortalSpider) -> Start:
         config_digest=_configuration_digest(crawler, spider.portals),
         rehearsal=pace.rehearsal,
         pace=pace.factor,
+        scope=spider.scope,
+        due_since=plan.since,
     )
 
 
