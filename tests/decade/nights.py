@@ -20,6 +20,7 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.project import get_project_settings
 from scrapy.utils.reactor import install_reactor
 
+from crawler.errors import NothingDue
 from crawler.fetching.run import Run
 from crawler.portals import Registry
 from crawler.spiders.urumqi_districts import UrumqiDistricts
@@ -66,10 +67,12 @@ async def crawl(home: Path, at: datetime, portals: tuple[str, ...], **arguments:
     with patch.dict(os.environ, {"GONGKAI_HOME": str(home)}), time_machine.travel(at, tick=True):
         runner = AsyncCrawlerRunner(get_project_settings())
         crawler = runner.create_crawler(Districts)
-        await runner.crawl(crawler, portals=",".join(portals), **arguments)
+        try:
+            await runner.crawl(crawler, portals=",".join(portals), **arguments)
+        except NothingDue:
+            return Night(None, "nothing due", "")
         run = crawler.get_extension(Run)
-    if run is None:
-        return Night(None, "not started", "")
+    assert run is not None
     return Night(run.id, run.state, run.reason)
 
 
