@@ -18,7 +18,17 @@ HERE = Path(__file__).parent
 REPLICA = HERE.parent / "replica"
 LOCAL = ZoneInfo("Asia/Shanghai")
 Kind = Literal[
-    "publish", "edit", "remove", "restore", "move", "migrate", "wall", "down", "redesign", "end"
+    "publish",
+    "edit",
+    "remove",
+    "restore",
+    "move",
+    "notice",
+    "migrate",
+    "wall",
+    "down",
+    "redesign",
+    "end",
 ]
 
 
@@ -121,6 +131,7 @@ class _Author:
             if "from" in era:
                 self.happens(era["from"], 3, "migrate", how=str(era["from"]))
         self.troubles()
+        self.notices()
         events = [e for e in self.events if e.at < moment(self.last + timedelta(1))]
         events.sort(key=lambda event: (event.at, event.subject, event.kind))
         return History(self.portal, organs, reports, tuple(events))
@@ -226,6 +237,13 @@ class _Author:
                     taken.append((begin, end))
                     self.happens(begin, 2, trouble["kind"], how=self.rng.choice(trouble["how"]))
                     self.happens(end, 2, "end", how=trouble["kind"])
+
+    def notices(self) -> None:
+        """Documents that are no reports, in the same listings."""
+        day = self.first
+        while day < self.last:
+            day += timedelta(self.rng.randrange(*data()["notices"]["days_between"]))
+            self.happens(day, 11, "notice", how=day.isoformat())
 
     def happens(self, day: date, hour: int, kind: Kind, how: str) -> None:
         self.events.append(Event(moment(day, hour), self.portal, kind, "", how))

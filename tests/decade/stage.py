@@ -86,6 +86,7 @@ class Stage:
     era: int = 0
     markup: str = ""
     weather: str = ""
+    notices: list[str] = field(default_factory=list)
     there: dict[str, int] = field(default_factory=dict)  # report → how often it was moved
     _moves: dict[str, int] = field(default_factory=dict)
     _played: int = 0
@@ -119,6 +120,8 @@ class Stage:
             del self.there[key]
         elif kind == "move":
             self.there[key] = self._moves[key] = self._moves.get(key, 0) + 1
+        elif kind == "notice":
+            self.notices.append(event.how)
         elif kind == "migrate":
             self.era += 1
         elif kind == "redesign":
@@ -245,15 +248,18 @@ class Stage:
         return [*reports, *self._notices(entry)]
 
     def _notices(self, entry: Mapping[str, Any]) -> Iterator[Document]:
-        """Documents that are no reports: all of them are older than the archive."""
+        """Documents that are no reports, older ones and those of these years."""
+        if "notices" not in entry:
+            return
         site, titles = site_data(self.history.portal), self.contents.rules["notices"]["disclosure"]
-        for number in range(entry.get("notices", 0)):
-            key = f"{self.history.portal}/{entry['key']}/n{number}"
-            day = (self.began - timedelta(days=20 + 53 * number)).date()
+        spans = (timedelta(days=20 + 53 * number) for number in range(entry["notices"]))
+        older = [(self.began - span).date().isoformat() for span in spans]
+        for number, day in enumerate([*reversed(older), *self.notices]):
+            key, year = f"{self.history.portal}/{entry['key']}/n{number}", int(day[:4])
             title = titles[number % len(titles)].format(
-                name=site["name"], year=day.year, last=day.year - 1, area=site["name"]
+                name=site["name"], year=year, last=year - 1, area=site["name"]
             )
-            yield Document(key, title, day.isoformat(), site["name"])
+            yield Document(key, title, day, site["name"])
 
     def document(self, report: Report) -> Document:
         assert report.shown is not None
@@ -265,14 +271,16 @@ class Stage:
             title=title.format(name=organ.title_name, year=report.year),
             published=report.shown.isoformat() + " 10:30",
             source="",
-            organ=_organ(organ.key, organ.name, organ.title_name, organ.kind),
+            organ=_organ(organ.key, organ.name, organ.title_name, organ.kind, report.year),
             year=report.year,
         )
 
 
 @cache
-def _organ(key: str, name: str, title_name: str, kind: str) -> Organ:
-    return Organ(key, name, title_name, kind, (), title_name, {}, {}, {}, ())
+def _organ(key: str, name: str, title_name: str, kind: str, year: int) -> Organ:
+    """With a file beside the page of a government every fifth year."""
+    files = (year,) if kind == "government" and year % 5 == 0 else ()
+    return Organ(key, name, title_name, kind, (), title_name, {}, {}, {}, files)
 
 
 class Scene(World):

@@ -7,7 +7,6 @@ refused (`looked`), and knows of every report where it stood at any moment. It r
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -51,6 +50,8 @@ class Truth:
                 life.there.append(life.report.appears)
 
     def tell(self, event: Event) -> None:
+        if event.kind == "notice":
+            return
         if event.kind == "migrate":
             for life in self.lives.values():
                 life.homes.append(event.at)
@@ -117,11 +118,3 @@ class Truth:
     def healthy(self, now: datetime) -> bool:
         """Whether the portal answers, and its listings can be read by somebody."""
         return not self.at(self.weather, now) and self.at(self.markup, now) != "script"
-
-
-def by_night(events: list[Event]) -> dict[str, list[Event]]:
-    """Events by portal."""
-    found: dict[str, list[Event]] = defaultdict(list)
-    for event in events:
-        found[event.portal].append(event)
-    return found
