@@ -11,7 +11,7 @@ and of a condition at most one a week.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -27,6 +27,8 @@ from storage.schema import alert_events, alerts, dumps, loads
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 State: TypeAlias = Literal["open", "acknowledged", "closed"]
 
+# What a sentence is about, by name: a text, or one in each language.
+Facts: TypeAlias = Mapping[str, Sequence[str]]
 # How a condition that goes on is said again when its details have changed.
 SAY_AGAIN = timedelta(days=7)
 # What an event makes of its alert; the others leave it as it was.
@@ -57,6 +59,7 @@ class Kind(NamedTuple):
     title: Texts
     says: Texts
     act: Texts
+    explains: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ def kinds() -> Mapping[str, Kind]:
             Texts(*told["title"]),
             Texts(*told["says"]),
             Texts(*told["act"]),
+            tuple(told.get("explains", ())),
         )
         for word, told in data.items()
     }
@@ -160,7 +164,7 @@ def kinds() -> Mapping[str, Kind]:
 def alarm(
     kind: str,
     subject: str,
-    facts: Mapping[str, str | Texts],
+    facts: Facts,
     *,
     portal: str | None = None,
     host: str | None = None,
@@ -371,7 +375,7 @@ class _Waiting:
                 self.wanted = True
 
 
-def _in(fact: str | Texts, language: int) -> str:
+def _in(fact: Sequence[str], language: int) -> str:
     return fact if isinstance(fact, str) else fact[language]
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from storage.alerts import (
     Alarm,
     Event,
+    Facts,
     Texts,
     acknowledge,
     alarm,
@@ -45,7 +46,7 @@ def night(number: int) -> datetime:
 
 def down(outcome: str = "timeout") -> Alarm:
     where = Texts("Tianshan District", "天山区")
-    facts: dict[str, str | Texts] = {"where": where, "host": HOST, "outcome": outcome}
+    facts: Facts = {"where": where, "host": HOST, "outcome": outcome}
     return alarm("portal_down", HOST, facts, portal="tianshan", host=HOST, last_good="run 3")
 
 
