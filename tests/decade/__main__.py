@@ -33,10 +33,8 @@ def main() -> int:
     if told.outcome:
         told.outcome.write_bytes(pickle.dumps(_simulate(told, keys, folder)))
         return 0
-    if told.jobs == 1:
-        found = _simulate(told, keys, folder)
-    else:
-        found = merged(_apart(told, keys, folder))
+    alone = told.jobs == 1
+    found = _simulate(told, keys, folder) if alone else merged(_apart(told, keys, folder))
     holds = print_table(found)
     print(f"{time.monotonic() - began:.0f} s; the archives are in {folder}")
     return 0 if holds else 1
@@ -49,8 +47,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--years", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="processes; the portals are dealt out")
-    parser.add_argument("--every", type=int, default=91, help="days between two full crawls; 0: none")
-    parser.add_argument("--scope", default="due", help="'due', or 'all' for a full crawl each night")
+    parser.add_argument("--every", type=int, default=91, help="days between full crawls; 0: none")
+    parser.add_argument("--scope", default="due", help="due, or all: a full crawl a night")
     parser.add_argument("--home", type=Path, help="where the archives go")
     parser.add_argument("--outcome", type=Path, help=argparse.SUPPRESS)
     return parser
@@ -77,12 +75,19 @@ def _apart(told: argparse.Namespace, keys: list[str], folder: Path) -> list[Outc
     at_work = []
     for number in range(min(told.jobs, len(keys))):
         file = folder / f"{number}.outcome"
-        command = [sys.executable, "-m", "tests.decade", "--portals", ",".join(keys[number :: told.jobs])]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.decade",
+            "--portals",
+            ",".join(keys[number :: told.jobs]),
+        ]
         for name in ("first", "years", "seed", "every", "scope"):
             command += [f"--{name}", str(getattr(told, name))]
         command += ["--home", str(folder), "--outcome", str(file)]
         at_work.append((subprocess.Popen(command), file))
-    if any([process.wait() for process, _ in at_work]):
+    codes = [process.wait() for process, _ in at_work]
+    if any(codes):
         raise SystemExit("a share of the portals could not be simulated: see above")
     return [pickle.loads(file.read_bytes()) for _, file in at_work]
 

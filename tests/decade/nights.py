@@ -19,6 +19,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.project import get_project_settings
 from scrapy.utils.reactor import install_reactor
+from twisted.internet.task import react
 
 from crawler.errors import NothingDue
 from crawler.fetching.run import Run
@@ -77,21 +78,13 @@ async def crawl(home: Path, at: datetime, portals: tuple[str, ...], **arguments:
     return Night(run.id, run.state, run.reason)
 
 
-def in_reactor(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Run a coroutine in which crawls may be awaited; once a process. Raises what it raises."""
+def in_reactor(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine in which crawls may be awaited; once a process. Raises SystemExit where it
+    fails, after its failure was printed.
+    """
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
-    from twisted.internet import reactor
-
-    failures: list[BaseException] = []
-
-    async def watched() -> None:
-        try:
-            await work()
-        except BaseException as error:
-            failures.append(error)
-        reactor.stop()  # type: ignore[attr-defined]
-
-    reactor.callWhenRunning(lambda: deferred_from_coro(watched()))  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
-    if failures:
-        raise failures[0]
+    try:
+        react(lambda _reactor: deferred_from_coro(work()))
+    except SystemExit as end:
+        if end.code:
+            raise

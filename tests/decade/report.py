@@ -13,6 +13,7 @@ from tests.decade.simulation import SAID, Gap, Outcome, middle
 FEWER = 0.90
 IN_SEASON_HOURS, OFF_SEASON_HOURS = 24.0, 7 * 24.0
 _SHOWN = 8
+_LISTS = ("unknown", "doubtful", "wrong", "missing_cells", "late_wrong", "unseen", "gaps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,15 @@ def merged(outcomes: list[Outcome]) -> Outcome:
         whole.cells += one.cells
         whole.late += one.late
         whole.wrong_days += one.wrong_days
-        for name in ("unknown", "doubtful", "wrong", "missing_cells", "late_wrong", "unseen", "gaps"):
+        for name in (
+            "unknown",
+            "doubtful",
+            "wrong",
+            "missing_cells",
+            "late_wrong",
+            "unseen",
+            "gaps",
+        ):
             getattr(whole, name).extend(getattr(one, name))
         for key, hours in one.delays.items():
             whole.delays[key] += hours
@@ -127,4 +136,6 @@ def _delays(found: Outcome) -> Iterator[Line]:
     for season, bound in (("season", IN_SEASON_HOURS), ("off season", OFF_SEASON_HOURS)):
         if hours := by_season[season]:
             told = f"{middle(hours):.0f} h"
-            yield Line(f"every change, {season}: median", told, f"{bound:.0f} h", middle(hours) <= bound)
+            yield Line(
+                f"every change, {season}: median", told, f"{bound:.0f} h", middle(hours) <= bound
+            )

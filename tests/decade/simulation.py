@@ -5,6 +5,7 @@ held against the truth, and every change waits for the night that shows it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,11 +14,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.database import open_for_reading, transact
+from storage.alarms import judge
+from storage.alerts import sound
+from storage.database import open_for_reading, open_for_writing, transact
 from storage.ledger import Cell, ledger
-from storage.schema import alert_events, alerts, attempts, organs, reports, versions
+from storage.rows import find_or_add
+from storage.schema import (
+    alert_events,
+    alerts,
+    attempts,
+    lifetimes,
+    organs,
+    reports,
+    versions,
+)
 from storage.settings import Settings
-from tests.decade.events import LOCAL, Event, History, moment
+from tests.decade.events import LOCAL, Event, History, Organ, moment, site_data
 from tests.decade.nights import crawl
 from tests.decade.stage import Scene, night_of
 from tests.decade.truth import Truth
@@ -93,7 +105,7 @@ class Simulation:
         self._pending: list[Pending] = []
         self._gaps: list[Gap] = []
         self._due: set[tuple[str, str, int]] = set()
-        self._mark = 0
+        self._versions: dict[tuple[str, str, int], int] = {}
         self._sent = 0
 
     async def run(self, replica: Replica, scope: str) -> Outcome:
@@ -122,12 +134,58 @@ class Simulation:
         for event in self.scene.play(night):
             self.truth[event.portal].tell(event)
             self._await(event)
+        self._reform(day)
         arguments = {"scope": scope} if scope else {}
         ended = await crawl(self.home, night, self.keys, **arguments)
         self.outcome.days += 1
         self.outcome.runs[ended.state] += 1
+        self._sound(ended.run_id, night + timedelta(minutes=10))
         asked = self._looks(replica, night)
         self._judge(night, asked)
+
+    def _reform(self, day: date) -> None:
+        """On the day of a reform of organs somebody notes it in the portals' files."""
+        for history in self.histories:
+            for organ in history.organs:
+                if organ.begins == day or organ.ends == day:
+                    self._note(history, organ, moment(day))
+
+    def _note(self, history: History, organ: Organ, at: datetime) -> None:
+        names = {one.key: one.name for one in history.organs}
+        row = {
+            "begins": organ.begins.isoformat() if organ.begins else None,
+            "ends": organ.ends.isoformat() if organ.ends else None,
+            "becomes": [names[key] for key in organ.becomes],
+            "evidence": "synthetic",
+            "noted_at": at,
+        }
+        known = {"division_code": site_data(history.portal)["code"], "name": organ.name}
+
+        def work(connection: sa.Connection) -> None:
+            values = {"kind": organ.kind, "portal": history.portal}
+            organ_id = find_or_add(connection, organs, known, values)[0]
+            connection.execute(lifetimes.insert().values(organ_id=organ_id, **row))
+
+        self._write(work)
+
+    def _sound(self, run_id: int | None, at: datetime) -> None:
+        def work(connection: sa.Connection) -> None:
+            judged = judge(connection, self._settings, at)
+            sound(connection, judged.alarms, run_id=run_id, at=at, looked_at=judged.looked_at)
+
+        if run_id is not None:
+            self._write(work)
+
+    def _write(self, work: Callable[[sa.Connection], None]) -> None:
+        engine = open_for_writing(self._settings)
+        try:
+            transact(engine, work)
+        finally:
+            engine.dispose()
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(home=self.home, database_url=None)
 
     # --- the world's changes ------------------------------------------------------------------
 
@@ -147,10 +205,10 @@ class Simulation:
             # What nobody could see any more when it was looked for next.
             if event.kind == "remove":
                 self._pending.remove(other)
-                self.outcome.unseen.append(f"{other.kind} {event.subject} {other.event.at:%Y-%m-%d}")
+                self.outcome.unseen.append(
+                    f"{other.kind} {event.subject} {other.event.at:%Y-%m-%d}"
+                )
         self._pending.append(Pending(event, event.kind, cell, self._versions.get(cell, 0)))
-
-    _versions: dict[tuple[str, str, int], int] = {}
 
     def _looks(self, replica: Replica, night: datetime) -> set[str]:
         """Tell the observers what was answered, and count what was asked."""
@@ -173,7 +231,7 @@ class Simulation:
 
     def _judge(self, night: datetime, asked: set[str]) -> None:
         now = night + timedelta(minutes=20)
-        engine = open_for_reading(Settings(home=self.home, database_url=None))
+        engine = open_for_reading(self._settings)
         assert engine is not None
         try:
             cells, rows, sent, said = transact(engine, lambda c: self._read(c, now))
@@ -183,7 +241,9 @@ class Simulation:
         self.outcome.nights_with_requests += sent > self._sent
         self._sent = sent
         self._versions = rows
-        by_cell = {(c["portal"], c["organ"], c["year"]): c for c in cells if c["portal"] in self.truth}
+        by_cell = {
+            (c["portal"], c["organ"], c["year"]): c for c in cells if c["portal"] in self.truth
+        }
         self._compare(by_cell, now)
         self._detect(by_cell, rows, now)
         self._alarms(by_cell, said, asked, now)
@@ -229,6 +289,8 @@ class Simulation:
                 continue
             as_of = datetime.fromisoformat(cell["as_of"]) if cell["as_of"] else None
             right = truth.states(organ, year, as_of, now)
+            if truth.at(truth.weather, now) and state in ("blocked", "portal_down"):
+                right |= truth.states(organ, year, now, now)
             if state not in right:
                 wrong += 1
                 life = truth.by_cell.get((organ, year))
@@ -237,11 +299,11 @@ class Simulation:
                     f" | {life.report if life else None} {cell['note']}"
                 )
         self.outcome.wrong_days += wrong > 0
+        year = now.astimezone(LOCAL).year
         for portal, truth in self.truth.items():
-            for (organ, year), life in truth.by_cell.items():
-                if life.seen and (portal, organ, year) not in cells:
-                    if year < now.astimezone(LOCAL).year:
-                        self.outcome.missing_cells.append(f"{now:%Y-%m-%d} {portal} {organ} {year}")
+            for (organ, of), life in truth.by_cell.items():
+                if life.seen and of < year and (portal, organ, of) not in cells:
+                    self.outcome.missing_cells.append(f"{now:%Y-%m-%d} {portal} {organ} {of}")
 
     def _detect(
         self,
@@ -318,7 +380,11 @@ class Simulation:
     def _end(self) -> None:
         self.outcome.gaps += self._gaps
         for one in self._pending:
-            self.outcome.unseen.append(f"{one.kind} {one.event.subject} {one.event.at:%Y-%m-%d}")
+            self.outcome.unseen.append(_said(one))
+
+
+def _said(one: Pending) -> str:
+    return f"{one.kind} {one.event.subject} {one.event.at:%Y-%m-%d}"
 
 
 def _is_about(gap: Gap, subject: str) -> bool:

@@ -21,7 +21,9 @@ from tests.replica.world import World
 
 PAGES = tomllib.loads((REPLICA.parent / "faults" / "pages.toml").read_text("utf-8"))
 HTML = ("Content-Type", "text/html; charset=utf-8")
-MAINTENANCE = "<html><head><title>系统维护中</title></head><body><h1>网站正在维护</h1></body></html>"
+MAINTENANCE = (
+    "<html><head><title>系统维护中</title></head><body><h1>网站正在维护</h1></body></html>"
+)
 
 
 class Bodies(Contents):
@@ -59,7 +61,9 @@ def redesigned(dialect: type[Dialect], how: str) -> type[Dialect]:
         rows = ",".join(f'"{escape(one.document.title)}"' for one in channel.page(number))
         return f'<div id="app"></div><script>mount("#app", [{rows}])</script>'
 
-    return type(f"{dialect.__name__}{how}", (dialect,), {"rows": tiles if how == "tiles" else script})
+    return type(
+        f"{dialect.__name__}{how}", (dialect,), {"rows": tiles if how == "tiles" else script}
+    )
 
 
 class Skinned(World):

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from tests.decade.events import LOCAL, Event, History, Report, deadline, moment
+from tests.decade.events import LOCAL, Event, History, Organ, Report, deadline, moment
 
 
 @dataclass
@@ -71,30 +71,50 @@ class Truth:
     # --- what a cell ought to say -------------------------------------------------------------
 
     def states(self, organ: str, year: int, as_of: datetime | None, now: datetime) -> set[str]:
-        """The states that are right for a cell whose proof reaches to `as_of`."""
+        """The states that are right for a cell whose proof reaches to `as_of`; none where there
+        should be no cell.
+        """
         owner = self.organs[organ]
         life = self.by_cell.get((organ, year))
-        until = moment((deadline(owner.kind, year) or date(year + 1, 3, 31)) + timedelta(1))
-        if as_of is None or as_of < until:
-            as_of_due = {"not_due"} if now < until else set()
-        else:
-            as_of_due = {"absent"} if now >= until else {"not_due"}
-        if life is None:
-            return as_of_due
         at = as_of or now
+        if life is not None and (captured := self._of_report(life, at)):
+            return captured
+        until = self.ends(owner, year)
+        if not self.owes(owner, year, now):
+            return set()
+        for before in self.history.organs:
+            forerun = self.by_cell.get((before.name, year))
+            if owner.key in before.becomes and forerun and forerun.is_there(at):
+                if not self.owes(before, year, now) and (of_it := self._of_report(forerun, at)):
+                    return of_it
+        if now < until:
+            return {"not_due"}
+        if trouble := self.at(self.weather, at):
+            return {{"wall": "blocked", "down": "portal_down"}[trouble]}
+        return {"absent"} if at >= until else set()
+
+    def _of_report(self, life: Life, at: datetime) -> set[str]:
         seen = [moment for moment in life.seen if moment <= at]
-        if life.is_there(at) and seen:
-            moved = life.home(at) > life.home(seen[0])
-            if moved and seen[-1] >= max(home for home in life.homes if home <= at):
-                # Whether the old address is known to be dead is the archive's to say.
-                return {"moved", self.timeliness(life)}
-            return {self.timeliness(life)}
-        if seen:
+        if not seen:
+            return set()
+        if not life.is_there(at):
             return {"removed"}
-        if self.at(self.weather, at):
-            trouble = {"wall": "blocked", "down": "portal_down"}[self.at(self.weather, at)]
-            return {trouble} if now >= until else {"not_due"}
-        return as_of_due
+        if life.home(at) > life.home(seen[0]) and life.home(seen[-1]) == life.home(at):
+            # Whether the old address is known to be dead is the archive's to say.
+            return {"moved", self.timeliness(life)}
+        return {self.timeliness(life)}
+
+    def owes(self, organ: Organ, year: int, now: datetime) -> bool:
+        """Whether the organ is there on the day its report is due, as far as is known now."""
+        due = self.ends(organ, year)
+        if organ.begins and moment(organ.begins) <= now and due <= moment(organ.begins):
+            return False
+        return not (organ.ends and moment(organ.ends) <= now and due > moment(organ.ends))
+
+    @staticmethod
+    def ends(organ: Organ, year: int) -> datetime:
+        """The first moment at which the report is late, or would be if a law said so."""
+        return moment((deadline(organ.kind, year) or date(year + 1, 3, 31)) + timedelta(1))
 
     def timeliness(self, life: Life) -> str:
         return "captured_late" if self.late_days(life) else "captured"
