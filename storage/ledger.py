@@ -281,7 +281,7 @@ class _Book:
         if not good or not dead:
             return None
         new = max(good, key=lambda each: (each.first_seen, each.last.at))
-        old = max(dead, key=lambda each: each.last.at)
+        old = max(dead, key=lambda each: (each.good_at is not None, each.last.at))
         said = _note("moved", old=old.url, word=old.last.word, new=new.url)
         return replace(
             common,
