@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -309,6 +309,8 @@ def _reports(
         told = looks.get(row.url)
         last = _last(row, max(seen.get(row.id, ()), key=_by_last, default=None), told, at)
         report.addresses.append(Address(row.url, row.part, row.first_seen, good, last))
+    for report in by_id.values():
+        report.addresses = [_led(each, report.addresses, looks) for each in report.addresses]
     by_version: dict[int, list[_Seen]] = defaultdict(list)
     for each in (each for many in seen.values() for each in many):
         by_version[each.version_id].append(each)
@@ -396,6 +398,20 @@ def _last(row: sa.Row[Any], seen: _Seen | None, told: Look | None, at: datetime)
     if newest.capture_id is None and told is not None and told.ending == newest.ending:
         return Look(newest.ending, newest.at, newest.word, told.capture_id)
     return newest
+
+
+def _led(address: Address, all_: list[Address], looks: Mapping[str, Look]) -> Address:
+    """An address that redirects to where nothing is ends as that does: the archive notes the
+    failure at the address it was led to, which is no address of the report.
+    """
+    told = looks.get(address.url)
+    if told is None or told.ending != "redirect" or address.last.ending == "redirect":
+        return address
+    ends = [each.last for each in all_ if each.good_at is None and each.last.at >= told.at]
+    if told.at <= address.last.at or not ends:
+        return address
+    end = max(ends, key=lambda look: look.at)
+    return replace(address, last=replace(end, capture_id=end.capture_id or told.capture_id))
 
 
 def _looks(connection: sa.Connection, at: datetime) -> dict[str, Look]:

@@ -275,13 +275,20 @@ class _Book:
         """An earlier address is gone, or dropped and dead, and it was seen well at another."""
         main = _main(report)
         good = [each for each in main if each.last.ending == "good"]
-        # A seed was somewhere once; a dead link beside a good one never led anywhere.
-        seeds = [each for each in report.addresses if each.url not in self.known.listed]
+        # A seed was somewhere once; a dead link beside a good one never led anywhere, nor is the
+        # page that a removed one leads to an address of its own.
+        seeds = [
+            each
+            for each in report.addresses
+            if each.url not in self.known.listed
+            and common.since is not None
+            and each.first_seen < common.since
+        ]
         dead = [each for each in (*main, *seeds) if self._is_dead(each)]
         if not good or not dead:
             return None
         new = max(good, key=lambda each: (each.first_seen, each.last.at))
-        old = max(dead, key=lambda each: each.last.at)
+        old = max(dead, key=lambda each: (each.good_at is not None, each.last.at))
         said = _note("moved", old=old.url, word=old.last.word, new=new.url)
         return replace(
             common,

@@ -78,7 +78,7 @@ class History:
         ends: str | None = None,
         becomes: Iterable[str] = (),
     ) -> None:
-        row = {"organ_id": self.organ(name), "begins": begins, "ends": ends}
+        row: dict[str, Any] = {"organ_id": self.organ(name), "begins": begins, "ends": ends}
         row |= {"becomes": list(becomes), "evidence": "synthetic", "noted_at": moment(noted)}
         add(self.connection, lifetimes, row)
 
@@ -113,8 +113,8 @@ class History:
 
     def _capture(self, attempt: int, url: str, at: datetime, status: int) -> int:
         number = next(self._numbers)
-        file = {"run_id": self.run_id, "name": f"{self.run_id}.warc.gz"}
-        warc, _ = find_or_add(self.connection, warc_files, {"name": file["name"]}, file)
+        name = {"name": f"{self.run_id}.warc.gz"}
+        warc, _ = find_or_add(self.connection, warc_files, name, {"run_id": self.run_id})
         row = {"attempt_id": attempt, "url": url, "fetched_at": at, "status": status, "size": 1000}
         row |= {"payload_digest": f"sha256:{number}", "warc_file_id": warc, "warc_length": 1000}
         row |= {"warc_offset": number * 1000, "record_id": f"urn:uuid:{number}"}
@@ -131,7 +131,7 @@ class History:
         annual: bool = True,
     ) -> int:
         """A look at a listing; `entries` (address → title) are as before where none are given."""
-        first = {"title": "年报", "annual": annual, "trail": [], "depth": 1}
+        first: dict[str, Any] = {"title": "年报", "annual": annual, "trail": [], "depth": 1}
         first["first_seen"] = moment(at)
         listing, _ = find_or_add(
             self.connection, listings, {"portal": self.portal, "url": url}, first

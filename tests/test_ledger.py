@@ -333,6 +333,17 @@ def test_gone_from_every_address_is_removed_and_may_come_back(history: History) 
     assert state(history, "2021-08-02") == "captured"
 
 
+def test_an_address_that_leads_to_the_home_page_is_gone(history: History) -> None:
+    history.run("2021-03-01")
+    history.page("2021-03-01", 2020, published="2021-03-01", read=figures())
+    history.ask(URL, "2021-07-01 00:00", "redirect", 302)
+    home = "http://www.xjtsq.gov.cn/"
+    history.fails("2021-07-01 00:01", 2020, url=home, outcome="soft_404", status=200)
+    assert state(history, "2021-07-02") == "removed"
+    history.page("2021-08-01", 2020, published="2021-03-01", read=figures())
+    assert state(history, "2021-08-02") == "captured"
+
+
 def test_gone_here_and_well_there_is_moved(history: History) -> None:
     history.run("2021-03-01")
     history.page("2021-03-01", 2020, published="2021-03-01", read=figures())
@@ -345,6 +356,24 @@ def test_gone_here_and_well_there_is_moved(history: History) -> None:
     assert OTHER in found["note"]
     history.fails("2021-08-01", 2020, url=OTHER, outcome="client_error", status=410)
     assert state(history, "2021-08-02") == "removed"
+
+
+def test_a_seed_that_is_dead_when_the_report_is_found_elsewhere_is_where_it_was(
+    history: History,
+) -> None:
+    history.run("2021-03-01")
+    history.fails("2021-03-01", 2020, url=URL, outcome="client_error", status=404)
+    history.look("2021-03-01", {OTHER: TITLE})
+    history.page("2021-03-02", 2020, url=OTHER, published="2021-03-01", read=figures())
+    assert state(history, "2021-03-03") == "moved"
+
+
+def test_a_dead_link_beside_a_good_one_moves_nothing(history: History) -> None:
+    history.run("2021-03-01")
+    history.look("2021-03-01", {URL: TITLE, OTHER: TITLE})
+    history.fails("2021-03-01", 2020, url=URL, outcome="client_error", status=404)
+    history.page("2021-03-02", 2020, url=OTHER, published="2021-03-01", read=figures())
+    assert state(history, "2021-03-03") == "captured"
 
 
 def test_an_address_that_the_listing_dropped_and_that_is_silent_is_an_old_one(
