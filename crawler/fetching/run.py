@@ -46,6 +46,7 @@ from storage.locks import DatabaseLocks
 from storage.recovery import recover
 from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
 from storage.settings import Settings
+from storage.watch import watch
 
 logger = logging.getLogger(__name__)
 # Purposes whose answer may be a "not modified": listings are always read whole.
@@ -261,6 +262,7 @@ class Run:
             self.recorder.close()
             end_run(self.engine, self.id, state, self.reason, tally)
             self.state = state
+            self._watch()
             seal(Settings(), datetime.now(UTC), self.id)
         except StorageError as error:
             # In the archive it may still be running: the next start goes on with it.
@@ -268,6 +270,14 @@ class Run:
             self.state, self.reason = "not ended", str(error)
         finally:
             self._held.close()
+
+    def _watch(self) -> None:
+        """Say what is wrong by now. The run has ended and is kept, whatever comes of this."""
+        try:
+            watch(Settings(), self.engine, run_id=self.id, at=datetime.now(UTC))
+        except Exception as error:
+            logger.critical("the archive could not be judged: %s", error, exc_info=True)
+            self.state, self.reason = "not judged", f"alerts: {error}"
 
 
 def _referrer(request: Request) -> str | None:
