@@ -166,7 +166,7 @@ def _of_row(
         if whole:
             yield from _counts(row, rows)
         return
-    good = [one for one in past if not one.drifted - {"template"}]
+    good = [one for one in past if one.good]
     if sum(one.total("pages") for one in good) >= rules()["history"]["pages"]:
         yield from _of_template(row, good)
     if len(past) < rules()["history"]["said"]:

@@ -45,6 +45,11 @@ class Row:
     def skins(self) -> list[dict[str, Any]]:
         return list(self.counts.get("skins", ()))
 
+    @property
+    def good(self) -> bool:
+        """Whether its pages were read as before; a new frame alone is no fault."""
+        return self.drifted <= {"template"}
+
     def total(self, what: str) -> int:
         return sum(skin.get(what, 0) for skin in self.skins)
 
@@ -76,15 +81,16 @@ def rows_of(connection: sa.Connection, run_id: int) -> list[Row]:
 
 
 def history(connection: sa.Connection, portal: str, template: str, before: int) -> list[Row]:
-    """The rows of a template of the runs before `before`, newest first, so many as are looked at.
+    """The rows of a template of the runs before `before`, newest first.
 
-    Where a person held that its history begins anew, from there on.
+    As far back as it takes to find so many good ones as are looked at: a fault that nobody mends
+    must not become what is usual. Where a person held that the history begins anew, no further.
     """
     m, limit = measures.c, rules()["history"]["runs"]
     query = (
         sa.select(m.run_id, m.counts, runs.c.stats)
         .join(runs, runs.c.id == m.run_id)
-        .where(m.portal == portal, m.template == template, m.run_id < before)
+        .where(m.portal == portal, m.template == template)
         .order_by(m.run_id.desc())
         .limit(limit)
     )
@@ -92,16 +98,19 @@ def history(connection: sa.Connection, portal: str, template: str, before: int) 
         if (each["portal"], each["template"]) == (portal, template):
             query = query.where(runs.c.started_at >= each["since"])
     sign = f"drift/{portal} {template} "
-    return [
-        Row(
-            row.run_id,
-            portal,
-            template,
-            row.counts,
-            frozenset(key.removeprefix(sign) for key in row.stats or () if key.startswith(sign)),
-        )
-        for row in connection.execute(query)
-    ]
+    found: list[Row] = []
+    good = 0
+    while good < limit:
+        more = connection.execute(query.where(m.run_id < before)).all()
+        for row in more:
+            signs = (key for key in row.stats or () if key.startswith(sign))
+            drifted = frozenset(key.removeprefix(sign) for key in signs)
+            found.append(Row(row.run_id, portal, template, row.counts, drifted))
+            good += found[-1].good
+        if len(more) < limit:
+            break
+        before = more[-1].run_id
+    return found
 
 
 def alike(one: str, other: str) -> bool:
