@@ -16,6 +16,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
 from scrapy.settings import overridden_settings
+from sqlalchemy import Connection
 
 from crawler.fetching import outcomes
 from crawler.fetching.answers import open_answer
@@ -40,9 +41,11 @@ from storage.captures import (
     validators,
 )
 from storage.database import open_for_writing, transact
+from storage.drift import Drift, drifts
 from storage.errors import DatabaseError, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
+from storage.measures import keep_measures
 from storage.recovery import recover
 from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
 from storage.settings import Settings
@@ -53,7 +56,7 @@ logger = logging.getLogger(__name__)
 _VALIDATED = frozenset({"report", "seed", "attachment"})
 # One page in so many is asked for whole in each run, others the next time.
 READ_WHOLE_EVERY = 30
-_TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/")
+_TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/", "drift/")
 
 
 class Run:
@@ -252,11 +255,15 @@ class Run:
     def _closed(self, reason: str) -> None:
         for key in self.spider.silent():
             self.incomplete(f"{key} showed no report")
+        if reason == "finished" and not self.abandoned:
+            self._measure()
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
         self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
         # Told to leave, it stops: the next start goes on where this one ended.
         state = "stopped" if reason != "finished" else "incomplete" if gaps else "complete"
+        if state != "stopped" and any(key.startswith("drift/") for key in counts):
+            state = "drift"
         tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
         try:
             self.recorder.close()
@@ -278,6 +285,24 @@ class Run:
         except Exception as error:
             logger.critical("the archive could not be judged: %s", error, exc_info=True)
             self.state, self.reason = "not judged", f"alerts: {error}"
+
+    def _measure(self) -> None:
+        """Keep what the spider counted, and say what is otherwise than it was.
+
+        Only of a run that ends: one that goes on counts again what it replays.
+        """
+        counted = list(self.spider.measures.rows(self.spider.portals))
+
+        def work(connection: Connection) -> list[Drift]:
+            keep_measures(connection, self.id, counted)
+            return drifts(connection, self.id)
+
+        try:
+            for drift in transact(self.engine, work):
+                self.stats.inc_value(drift.key)
+        except StorageError as error:
+            logger.critical("%s", error)
+            self.incomplete("measures could not be kept")
 
 
 def _referrer(request: Request) -> str | None:
