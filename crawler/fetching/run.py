@@ -42,19 +42,22 @@ from storage.captures import (
     validators,
 )
 from storage.database import open_for_writing, transact
+from storage.drift import Drift, drifts
 from storage.errors import DatabaseError, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
+from storage.measures import keep_measures
 from storage.recovery import recover
 from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
 from storage.settings import Settings
+from storage.watch import watch
 
 logger = logging.getLogger(__name__)
 # Purposes whose answer may be a "not modified": listings are always read whole.
 _VALIDATED = frozenset({"report", "seed", "attachment"})
 # One page in so many is asked for whole in each run, others the next time.
 READ_WHOLE_EVERY = 30
-_TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/")
+_TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/", "drift/")
 
 
 class Run:
@@ -271,16 +274,21 @@ class Run:
         # A look at what is due may meet no report; a walk through everything may not.
         for key in self.plan.whole.intersection(self.spider.silent()):
             self.incomplete(f"{key} showed no report")
+        if reason == "finished" and not self.abandoned:
+            self._measure()
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
         self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
         # Told to leave, it stops: the next start goes on where this one ended.
         state = "stopped" if reason != "finished" else "incomplete" if gaps else "complete"
+        if state != "stopped" and any(key.startswith("drift/") for key in counts):
+            state = "drift"
         tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
         try:
             self.recorder.close()
             end_run(self.engine, self.id, state, self.reason, tally)
             self.state = state
+            self._watch()
             seal(Settings(), datetime.now(UTC), self.id)
         except StorageError as error:
             # In the archive it may still be running: the next start goes on with it.
@@ -288,6 +296,32 @@ class Run:
             self.state, self.reason = "not ended", str(error)
         finally:
             self._held.close()
+
+    def _watch(self) -> None:
+        """Say what is wrong by now. The run has ended and is kept, whatever comes of this."""
+        try:
+            watch(Settings(), self.engine, run_id=self.id, at=datetime.now(UTC))
+        except Exception as error:
+            logger.critical("the archive could not be judged: %s", error, exc_info=True)
+            self.state, self.reason = "not judged", f"alerts: {error}"
+
+    def _measure(self) -> None:
+        """Keep what the spider counted, and say what is otherwise than it was.
+
+        Only of a run that ends: one that goes on counts again what it replays.
+        """
+        counted = list(self.spider.measures.rows(self.spider.portals))
+
+        def work(connection: Connection) -> list[Drift]:
+            keep_measures(connection, self.id, counted)
+            return drifts(connection, self.id)
+
+        try:
+            for drift in transact(self.engine, work):
+                self.stats.inc_value(drift.key)
+        except StorageError as error:
+            logger.critical("%s", error)
+            self.incomplete("measures could not be kept")
 
 
 def _referrer(request: Request) -> str | None:

@@ -20,7 +20,7 @@ from storage.schema import attempts, captures, runs, starts, warc_files
 
 KINDS = ("run_failed", "run_hung", "run_missed", "disk_low", "clock_wrong", "run_incomplete")
 # What a run says of itself where the fault is ours.
-_OURS = frozenset({"spider error", "item error", "archive cannot be written", "alarming failed"})
+_OURS = frozenset({"spider error", "item error", "archive cannot be written"})
 # A portal may ask for an hour between two requests.
 _SILENCE = timedelta(hours=3)
 # A nightly start that is put off by a long run, and one more night.

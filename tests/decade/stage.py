@@ -44,16 +44,18 @@ class Bodies(Contents):
         self.edits = [*self.edits, self.plan_edit(portal, document, rng)]
 
 
-@cache
 def redesigned(dialect: type[Dialect], how: str) -> type[Dialect]:
     """The dialect with rows in another skin: `tiles` anybody can read, `script` nobody can."""
 
     def tiles(self: Dialect, channel: Channel, number: int) -> str:
         at = self.page_path(channel, number)
-        rows = "".join(
-            f'<section class="tile"><p>{link(self.placed_address(at, channel, one), one.document.title)}'
-            f"</p><em>{one.document.published[:10]}</em></section>"
+        links = (
+            (link(self.placed_address(at, channel, one), one.document.title), one.document)
             for one in channel.page(number)
+        )
+        rows = "".join(
+            f'<section class="tile"><p>{anchor}</p><em>{document.published[:10]}</em></section>'
+            for anchor, document in links
         )
         return f'<div class="tiles">{rows}</div>'
 
@@ -61,9 +63,8 @@ def redesigned(dialect: type[Dialect], how: str) -> type[Dialect]:
         rows = ",".join(f'"{escape(one.document.title)}"' for one in channel.page(number))
         return f'<div id="app"></div><script>mount("#app", [{rows}])</script>'
 
-    return type(
-        f"{dialect.__name__}{how}", (dialect,), {"rows": tiles if how == "tiles" else script}
-    )
+    rows = tiles if how == "tiles" else script
+    return type(f"{dialect.__name__}_{how}", (dialect,), {"rows": rows})
 
 
 class Skinned(World):

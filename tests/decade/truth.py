@@ -84,9 +84,10 @@ class Truth:
             return set()
         for before in self.history.organs:
             forerun = self.by_cell.get((before.name, year))
-            if owner.key in before.becomes and forerun and forerun.is_there(at):
-                if not self.owes(before, year, now) and (of_it := self._of_report(forerun, at)):
-                    return of_it
+            if owner.key not in before.becomes or forerun is None or not forerun.is_there(at):
+                continue
+            if not self.owes(before, year, now) and (of_it := self._of_report(forerun, at)):
+                return of_it
         if now < until:
             return {"not_due"}
         if trouble := self.at(self.weather, at):
