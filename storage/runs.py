@@ -84,6 +84,15 @@ class Unfinished:
     whole: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A run that has no end yet: when its newest start was, and when it last asked for anything."""
+
+    run_id: int
+    since: datetime
+    asked: datetime | None
+
+
 def begin_run(
     engine: sa.Engine, start: Start, portals: Sequence[tuple[PortalRecord, Terms]]
 ) -> Begun:
@@ -151,13 +160,31 @@ def answered(
 def end_run(
     engine: sa.Engine, run_id: int, state: str, reason: str, stats: Mapping[str, int]
 ) -> None:
-    """Close a run; `state` is complete, incomplete, or stopped: then the next start goes on."""
+    """Close a run; `state` is complete, incomplete, blocked, drift, or stopped: then the next start
+    goes on.
+    """
     end = (
         runs.update()
         .where(runs.c.id == run_id)
         .values(state=state, reason=reason, stats=dict(stats), ended_at=datetime.now(UTC))
     )
     transact(engine, lambda connection: connection.execute(end))
+
+
+def at_work(connection: sa.Connection, portal: str) -> AtWork | None:
+    """The run that whoever holds a portal's lock is at work on."""
+    newest = (
+        sa.select(runs.c.id, starts.c.started_at)
+        .join(starts, starts.c.run_id == runs.c.id)
+        .join(terms, terms.c.start_id == starts.c.id)
+        .where(runs.c.state == "running", terms.c.portal == portal)
+        .order_by(starts.c.id.desc())
+    )
+    row = connection.execute(newest.limit(1)).first()
+    if row is None:
+        return None
+    asked = sa.select(sa.func.max(attempts.c.started_at)).where(attempts.c.run_id == row.id)
+    return AtWork(row.id, row.started_at, connection.execute(asked).scalar())
 
 
 def unfinished(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Iterable
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Self
 from zlib import crc32
 
@@ -18,10 +21,11 @@ from scrapy.http import Response
 from scrapy.settings import overridden_settings
 from sqlalchemy import Connection
 
+from crawler.errors import BusyError
 from crawler.fetching import outcomes
 from crawler.fetching.answers import open_answer
 from crawler.fetching.guest import Guest
-from crawler.fetching.lock import PortalLocks
+from crawler.fetching.lock import PortalLocks, explained
 from crawler.fetching.pace import Pace, check_start
 from crawler.fetching.planning import Plan, everything, what_is_due
 from crawler.fetching.triage import Missing
@@ -42,13 +46,20 @@ from storage.captures import (
     validators,
 )
 from storage.database import open_for_writing, transact
+<<<<<<< HEAD
 from storage.drift import Drift, drifts
 from storage.errors import DatabaseError, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.measures import keep_measures
+=======
+from storage.errors import DatabaseError, PortalBusy, StorageError
+from storage.evidence.seal import seal
+from storage.locks import DatabaseLocks
+from storage.manners import BLOCKED
+>>>>>>> a7dce9e85cdc0909004dabab6e891bf021c08a7b
 from storage.recovery import recover
-from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
+from storage.runs import PortalRecord, Start, Terms, answered, at_work, begin_run, end_run
 from storage.settings import Settings
 from storage.watch import watch
 
@@ -57,7 +68,21 @@ logger = logging.getLogger(__name__)
 _VALIDATED = frozenset({"report", "seed", "attachment"})
 # One page in so many is asked for whole in each run, others the next time.
 READ_WHOLE_EVERY = 30
+<<<<<<< HEAD
 _TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/", "drift/")
+=======
+_TALLIED = (
+    "attempts",
+    "outcome/",
+    "incomplete/",
+    "blocked/",
+    "drift/",
+    "reports/",
+    "attachments/",
+)
+# Purposes of the pages without which nothing can be said of a portal.
+_LEADING = frozenset({"robots", "entry", "channel", "listing", "page"})
+>>>>>>> a7dce9e85cdc0909004dabab6e891bf021c08a7b
 
 
 class Run:
@@ -70,6 +95,8 @@ class Run:
         self.state, self.reason = "running", ""
         self.missing: dict[str, Missing | None] = {}  # what each host answers for nothing
         self.abandoned = False
+        self.faulty = False  # whether an exception of ours ended the reading of a page
+        self._walls: dict[str, str] = {}  # leading pages behind a wall, and their portals
         self._closing: asyncio.Future[None] | None = None
         settings = Settings()
         self._warcs = settings.warc_directory
@@ -80,13 +107,22 @@ class Run:
             if spider.scope == "due":
                 spider.portals = self._planned(spider).portals
             keys = [portal.key for portal in spider.portals]
-            held.enter_context(PortalLocks(settings.home / "locks", keys))
-            held.callback(DatabaseLocks(self.engine, keys).release)
+            self._lock(held, settings.home / "locks", keys)
             # Of what is due, another start may have done some, and ended, in between.
             self.plan = self._planned(spider)
             spider.portals, spider.rounds = self.plan.portals, self.plan.rounds
             self._begin(crawler, spider)
             self._held = held.pop_all()
+
+    def _lock(self, held: ExitStack, folder: Path, keys: list[str]) -> None:
+        """Raises BusyError, which says who is at work."""
+        try:
+            held.enter_context(PortalLocks(folder, keys))
+            held.callback(DatabaseLocks(self.engine, keys).release)
+        except (BusyError, PortalBusy) as error:
+            work = transact(self.engine, partial(at_work, portal=error.portal))
+            patience = timedelta(seconds=self.crawler.settings.getfloat("WATCHDOG_SILENCE"))
+            raise explained(error.portal, work, datetime.now(UTC), patience) from None
 
     def _planned(self, spider: PortalSpider) -> Plan:
         """What the spider's portals are to be asked for. Raises NothingDue."""
@@ -197,7 +233,13 @@ class Run:
             request.meta["capture_id"] = ref.id
             if known is not None and ending.outcome == outcomes.OK:
                 self._compare(request, known, exchange, ref)
+        self._note_wall(request, ending.outcome)
         self._count(ending.outcome)
+
+    def _note_wall(self, request: Request, outcome: str) -> None:
+        self._walls.pop(request.url, None)
+        if outcome == BLOCKED and self.purpose(request) in _LEADING:
+            self._walls[request.url] = request.meta["portal"]
 
     def refuse(self, request: Request, outcome: str, error: str = "") -> None:
         """Leave a row for a request that was never sent."""
@@ -265,9 +307,11 @@ class Run:
             self.leave("archive cannot be written")
 
     def _spider_error(self) -> None:
+        self.faulty = True
         self.incomplete("spider error")
 
     def _item_error(self) -> None:
+        self.faulty = True
         self.incomplete("item error")
 
     def _closed(self, reason: str) -> None:
@@ -276,13 +320,13 @@ class Run:
             self.incomplete(f"{key} showed no report")
         if reason == "finished" and not self.abandoned:
             self._measure()
+        for key in {*self._walls.values(), *self.guest.walled}:
+            self.stats.inc_value(f"blocked/{key}")
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
         self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
         # Told to leave, it stops: the next start goes on where this one ended.
-        state = "stopped" if reason != "finished" else "incomplete" if gaps else "complete"
-        if state != "stopped" and any(key.startswith("drift/") for key in counts):
-            state = "drift"
+        state = "stopped" if reason != "finished" else _worst(counts)
         tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
         try:
             self.recorder.close()
@@ -322,6 +366,14 @@ class Run:
         except StorageError as error:
             logger.critical("%s", error)
             self.incomplete("measures could not be kept")
+
+
+def _worst(counts: Iterable[str]) -> str:
+    """The state of a run that came to its end, by what was counted on the way."""
+    for state in ("blocked", "drift", "incomplete"):
+        if any(key.startswith(f"{state}/") for key in counts):
+            return state
+    return "complete"
 
 
 def _referrer(request: Request) -> str | None:
