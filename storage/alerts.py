@@ -60,6 +60,7 @@ class Kind(NamedTuple):
     says: Texts
     act: Texts
     explains: tuple[str, ...]
+    masks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ def kinds() -> Mapping[str, Kind]:
             Texts(*told["says"]),
             Texts(*told["act"]),
             tuple(told.get("explains", ())),
+            tuple(told.get("masks", ())),
         )
         for word, told in data.items()
     }

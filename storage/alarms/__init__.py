@@ -12,15 +12,15 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from storage.alarms import answers, channels, operation
+from storage.alarms import answers, channels, layout, operation, reports
 from storage.alarms.ground import Ground
-from storage.alerts import Alarm
+from storage.alerts import Alarm, kinds
 from storage.schema import portals
 from storage.settings import Settings
 
 __all__ = ["Judgement", "judge"]
 
-_OF_PORTALS = (answers, channels)
+_OF_PORTALS = (answers, channels, layout, reports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,11 @@ def judge(connection: sa.Connection, settings: Settings, at: datetime) -> Judgem
     keys = tuple(connection.execute(sa.select(portals.c.key).order_by(portals.c.key)).scalars())
     ground = Ground(connection, settings, at, keys)
     found = [each for module in _OF_PORTALS for each in module.judge(ground)]
+    looked_at = {(kind, key) for module in _OF_PORTALS for kind in module.KINDS for key in keys}
+    masked = {(kind, each.portal) for each in found for kind in kinds()[each.kind].masks}
+    found = [each for each in found if (each.kind, each.portal) not in masked]
     found += operation.judge(ground)
     found += operation.left_out(ground, found)
-    looked_at = {(kind, key) for module in _OF_PORTALS for kind in module.KINDS for key in keys}
     looked_at |= {(kind, None) for kind in operation.KINDS}
-    return Judgement(tuple(found), frozenset(looked_at))
+    # What has another cause now is said by that one; whether it is over, nobody can tell.
+    return Judgement(tuple(found), frozenset(looked_at - masked))
