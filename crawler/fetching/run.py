@@ -46,18 +46,12 @@ from storage.captures import (
     validators,
 )
 from storage.database import open_for_writing, transact
-<<<<<<< HEAD
 from storage.drift import Drift, drifts
-from storage.errors import DatabaseError, StorageError
-from storage.evidence.seal import seal
-from storage.locks import DatabaseLocks
-from storage.measures import keep_measures
-=======
 from storage.errors import DatabaseError, PortalBusy, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.manners import BLOCKED
->>>>>>> a7dce9e85cdc0909004dabab6e891bf021c08a7b
+from storage.measures import keep_measures
 from storage.recovery import recover
 from storage.runs import PortalRecord, Start, Terms, answered, at_work, begin_run, end_run
 from storage.settings import Settings
@@ -68,9 +62,6 @@ logger = logging.getLogger(__name__)
 _VALIDATED = frozenset({"report", "seed", "attachment"})
 # One page in so many is asked for whole in each run, others the next time.
 READ_WHOLE_EVERY = 30
-<<<<<<< HEAD
-_TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/", "drift/")
-=======
 _TALLIED = (
     "attempts",
     "outcome/",
@@ -82,7 +73,6 @@ _TALLIED = (
 )
 # Purposes of the pages without which nothing can be said of a portal.
 _LEADING = frozenset({"robots", "entry", "channel", "listing", "page"})
->>>>>>> a7dce9e85cdc0909004dabab6e891bf021c08a7b
 
 
 class Run:

@@ -14,8 +14,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.alarms import judge
-from storage.alerts import sound
 from storage.database import open_for_reading, open_for_writing, transact
 from storage.ledger import Cell, ledger
 from storage.rows import find_or_add
@@ -139,7 +137,6 @@ class Simulation:
         ended = await crawl(self.home, night, self.keys, **arguments)
         self.outcome.days += 1
         self.outcome.runs[ended.state] += 1
-        self._sound(ended.run_id, night + timedelta(minutes=10))
         asked = self._looks(replica, night)
         self._judge(night, asked)
 
@@ -167,14 +164,6 @@ class Simulation:
             connection.execute(lifetimes.insert().values(organ_id=organ_id, **row))
 
         self._write(work)
-
-    def _sound(self, run_id: int | None, at: datetime) -> None:
-        def work(connection: sa.Connection) -> None:
-            judged = judge(connection, self._settings, at)
-            sound(connection, judged.alarms, run_id=run_id, at=at, looked_at=judged.looked_at)
-
-        if run_id is not None:
-            self._write(work)
 
     def _write(self, work: Callable[[sa.Connection], None]) -> None:
         engine = open_for_writing(self._settings)
