@@ -132,11 +132,15 @@ class Simulation:
         for event in self.scene.play(night):
             self.truth[event.portal].tell(event)
             self._await(event)
-        self._reform(day)
+        if day > self.first:
+            self._reform(day)
         arguments = {"scope": scope} if scope else {}
         ended = await crawl(self.home, night, self.keys, **arguments)
         self.outcome.days += 1
         self.outcome.runs[ended.state] += 1
+        if day == self.first:
+            # Portals and what became of their organs before are known from the first crawl on.
+            self._reform(day)
         asked = self._looks(replica, night)
         self._judge(night, asked)
 
@@ -144,7 +148,8 @@ class Simulation:
         """On the day of a reform of organs somebody notes it in the portals' files."""
         for history in self.histories:
             for organ in history.organs:
-                if organ.begins == day or organ.ends == day:
+                change = organ.begins or organ.ends
+                if change == day or (change and change < day == self.first):
                     self._note(history, organ, moment(day))
 
     def _note(self, history: History, organ: Organ, at: datetime) -> None:
