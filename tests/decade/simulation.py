@@ -35,6 +35,8 @@ from tests.replica.proxy import Replica
 
 SEASON = range(1, 5)
 IN_SIGHT = frozenset({"captured", "captured_late", "moved", "attachment_only", "unreadable"})
+# Days on which a cell may change of itself: a new reporting year, and the mornings after deadlines.
+TURNS = frozenset({(1, 1), (2, 1), (4, 1)})
 # What must be said of each kind of trouble, by the end of the first night that meets it.
 SAID = {
     "wall": {"blocked"},
@@ -142,7 +144,9 @@ class Simulation:
             # Portals and what became of their organs before are known from the first crawl on.
             self._reform(day)
         asked = self._looks(replica, night)
-        self._judge(night, asked)
+        # Where nothing was asked the ledger says what it said, but on the days that the law names.
+        if ended.run_id is not None or (day.month, day.day) in TURNS:
+            self._judge(night, asked)
 
     def _reform(self, day: date) -> None:
         """On the day of a reform of organs somebody notes it in the portals' files."""
