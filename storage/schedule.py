@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from storage.calendar import Calendar, Season, calendar, midnight
+from storage.calendar import Calendar, Rhythm, Season, calendar, midnight
 from storage.manners import BLOCKED, NEVER_SENT, REST, TROUBLE, UNTOLD
 from storage.schema import (
     aliases,
@@ -48,11 +48,18 @@ _MOST_FAILURES = 60
 
 
 class Turn(NamedTuple):
-    """When something becomes due, and why. `whole`: of a listing, every page."""
+    """When something becomes due, and why. `whole`: of a listing, every page.
+
+    From `soon` on a visit that is made anyway takes it along; None where it is not to be hurried.
+    """
 
     at: datetime
     why: Why
     whole: bool = False
+    soon: datetime | None = None
+
+    def is_up(self, now: datetime, *, visited: bool) -> bool:
+        return self.at <= now or (visited and self.soon is not None and self.soon <= now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +172,22 @@ class _Schedule:
         looks = {row.id: self._listing_turn(row, history) for row, history in known}
         looked_at = dict(self._page_turns(pages, asked))
         entries = tuple(self._entries({row.url for row in pages} | set(asked)))
-        moments = [tree.at, *(turn.at for turn in looks.values())]
-        moments += [turn.at for turn in looked_at.values()]
-        horizon = self.now
-        if entries or any(at <= self.now for at in moments):
-            horizon += timedelta(days=self.season.together)
-        chosen = {url: turn for url, turn in looked_at.items() if turn.at <= horizon}
+        turns = [tree, *looks.values(), *looked_at.values()]
+        visited = bool(entries) or any(turn.at <= self.now for turn in turns)
+
+        def is_up(turn: Turn) -> bool:
+            return turn.is_up(self.now, visited=visited)
+
+        chosen = {url: turn for url, turn in looked_at.items() if is_up(turn)}
         listed = tuple(
             self._due_listing(row, looks[row.id], history)
             for row, history in known
-            if looks[row.id].at <= horizon
+            if is_up(looks[row.id])
         )
         return Due(
             portal=self.portal,
             at=self.now,
-            tree=tree if tree.at <= horizon else None,
+            tree=tree if is_up(tree) else None,
             listings=listed,
             pages=tuple(
                 _due_page(row, chosen[url])
@@ -188,7 +196,7 @@ class _Schedule:
             ),
             entries=entries,
             resting=self._resting(known, pages, asked, listed, chosen),
-            next=min((at for at in moments if at > horizon), default=None),
+            next=min((turn.at for turn in turns if not is_up(turn)), default=None),
         )
 
     # --- listings -----------------------------------------------------------------------------
@@ -233,7 +241,7 @@ class _Schedule:
             .where(of_portal, listing_changes.c.is_report)
             .group_by(r.id, r.listing_id, r.read_at)
         )
-        yield from self.connection.execute(query).tuples()
+        yield from self.connection.execute(query)
 
     def _failures(self, listing_id: int, good: datetime | None) -> int:
         """How many looks in a row gave no good answer."""
@@ -244,20 +252,36 @@ class _Schedule:
         return len(self.connection.execute(query.limit(_MOST_FAILURES)).all())
 
     def _every(self, history: _History, first_seen: datetime) -> tuple[float, float]:
-        """The rhythm of a listing in days: now, and in the dense season."""
+        """The rhythm of a listing in days: now, and in the dense season.
+
+        As it was learned by the last good read: a rhythm must not slow down while it is waited for.
+        """
         # What the first good read finds was there before: it is no change.
         since = history.first_good or first_seen
-        changed = [(self._day(at), count) for at, count in history.changes if at > since]
-        begin = self._day(max(since, self.now - self.calendar.history))
-        dense = self.calendar.dense_days(begin, self.today)
-        sparse = max((self.today - begin).days + 1 - dense, 0)
-        in_dense = sum(count for day, count in changed if self.calendar.is_dense(day))
-        in_sparse = sum(count for _, count in changed) - in_dense
+        changed = [
+            self._day(at) for at, count in history.changes if at > since for _ in range(count)
+        ]
+        return self._rhythms("listing", since, history.good or since, changed)
+
+    def _rhythms(
+        self,
+        what: Literal["listing", "tree"],
+        since: datetime,
+        until: datetime,
+        changed: list[date],
+    ) -> tuple[float, float]:
+        """Days by today's season, and by the dense one, after changes on these days."""
+        begin, end = self._day(max(since, self.now - self.calendar.history)), self._day(until)
+        dense = self.calendar.dense_days(begin, end)
+        sparse = max((end - begin).days + 1 - dense, 0)
+        in_dense = sum(map(self.calendar.is_dense, changed))
         prior, days = self.calendar.prior
-        dense_days = self.calendar.dense.listing.days(in_dense + prior, dense + days)
+        rhythm: Rhythm = getattr(self.calendar.dense, what)
+        in_season = rhythm.days(in_dense + prior, dense + days)
         if self.calendar.is_dense(self.today):
-            return dense_days, dense_days
-        return self.season.listing.days(in_sparse + prior, sparse + days), dense_days
+            return in_season, in_season
+        rhythm = getattr(self.calendar.sparse, what)
+        return rhythm.days(len(changed) - in_dense + prior, sparse + days), in_season
 
     def _listing_turn(self, row: sa.Row[Any], history: _History) -> Turn:
         if history.last is None:
@@ -272,10 +296,11 @@ class _Schedule:
         if history.whole is None:
             whole = Turn(history.good, "whole", True)
         else:
-            spaced = self._spaced(history.whole, self.season.whole, self.calendar.dense.whole)
-            whole = Turn(spaced, "whole", True)
+            at = self._spaced(history.whole, self.season.whole, self.calendar.dense.whole)
+            whole = Turn(at, "whole", True, self._soon(history.good, at))
         morning = Turn(deadline if missed else coming, "deadline", True)
-        head = Turn(self._spaced(history.good, now, dense), "rhythm")
+        at = self._spaced(history.good, now, dense)
+        head = Turn(at, "rhythm", soon=self._soon(history.good, at))
         first = min((morning, whole, head), key=lambda turn: turn.at)
         # A read that is due anyway is a whole one where that is due, too.
         if not first.whole and min(morning.at, whole.at) <= self.now:
@@ -323,23 +348,13 @@ class _Schedule:
             failures += 1
         if failures:
             return Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
-        now, dense = self._tree_every([row.first_seen for row, _ in known])
-        return Turn(self._spaced(last, now, dense), "rhythm")
-
-    def _tree_every(self, seen: list[datetime]) -> tuple[float, float]:
-        """The rhythm of the tree in days, now and in the dense season."""
-        horizon = self.now - self.calendar.history
-        first = min(seen, default=self.now)
-        begin = self._day(max(first, horizon))
-        came = [self._day(at) for at in seen if at > max(first + self.calendar.first_look, horizon)]
-        dense = self.calendar.dense_days(begin, self.today)
-        sparse = max((self.today - begin).days + 1 - dense, 0)
-        in_dense = sum(map(self.calendar.is_dense, came))
-        prior, days = self.calendar.prior
-        dense_days = self.calendar.dense.tree.days(in_dense + prior, dense + days)
-        if self.calendar.is_dense(self.today):
-            return dense_days, dense_days
-        return self.season.tree.days(len(came) - in_dense + prior, sparse + days), dense_days
+        seen = [row.first_seen for row, _ in known]
+        first = min(seen, default=last)
+        # What the first walk finds was there before.
+        came = [self._day(at) for at in seen if at > first + self.calendar.first_look]
+        now, dense = self._rhythms("tree", first, last, came)
+        at = self._spaced(last, now, dense)
+        return Turn(at, "rhythm", soon=self._soon(last, at))
 
     def _met_trouble(self, run_id: int) -> bool:
         """Whether a page on the way to the listings gave no good answer in that run."""
@@ -350,7 +365,7 @@ class _Schedule:
             .where(a.purpose.in_(("entry", "channel", "listing")))
             .order_by(a.id)
         )
-        last = dict(self.connection.execute(query).tuples().all())
+        last = dict(self.connection.execute(query).all())
         return any(outcome == BLOCKED or outcome in TROUBLE for outcome in last.values())
 
     # --- reports ------------------------------------------------------------------------------
@@ -392,7 +407,7 @@ class _Schedule:
             .where(a.outcome.not_in(sorted(NEVER_SENT | UNTOLD)))
             .group_by(a.url)
         )
-        return dict(self.connection.execute(query).tuples().all())
+        return dict(self.connection.execute(query).all())
 
     def _page_turns(
         self, pages: list[sa.Row[Any]], asked: Mapping[str, datetime]
@@ -411,14 +426,16 @@ class _Schedule:
         age = self._age(row, began)
         every = None if row.last_outcome == "redirect" else self.season.of_age(age)
         if every is not None:
-            return Turn(self._after(tried, every), "lookback")
+            at = self._after(tried, every)
+            return Turn(at, "lookback", soon=self._soon(tried, at))
         begins = self.calendar.begins(self.today)
         turn = self.calendar.turn(
             self.portal, row.url, max(self._day(tried), begins - timedelta(days=1)), self.season
         )
         longest = max(self.calendar.dense.turn, self.calendar.sparse.turn)
         last = self._day(tried) + timedelta(days=longest)
-        return Turn(midnight(min(turn, last), self.zone).astimezone(UTC), "turn")
+        at = midnight(min(turn, last), self.zone).astimezone(UTC)
+        return Turn(at, "turn", soon=self._soon(tried, at))
 
     def _absence_turn(self, row: sa.Row[Any], tried: datetime) -> Turn:
         failing = max(row.good or row.first_seen, row.first_seen)
@@ -480,6 +497,10 @@ class _Schedule:
     def _after(self, at: datetime, days: float) -> datetime:
         """So many nights later: a little early, so that a night's start finds it due."""
         return at + max(timedelta(days=days) - self.calendar.early, REST)
+
+    def _soon(self, last: datetime, at: datetime) -> datetime:
+        """When what is due at `at` may be taken along: not before half of the wait is over."""
+        return max(at - timedelta(days=self.season.together), last + (at - last) / 2)
 
     def _spaced(self, at: datetime, now: float, dense: float) -> datetime:
         """So many days later by today's rhythm, or by that of the season if it begins before."""
