@@ -36,8 +36,9 @@ class Life:
 class Truth:
     """One portal's. Told of every event and of every look, in their order."""
 
-    def __init__(self, history: History, began: datetime) -> None:
-        self.history = history
+    def __init__(self, history: History, began: datetime, watched: datetime) -> None:
+        """The history begins at `began`, and somebody looks from `watched` on."""
+        self.history, self.watched = history, watched
         self.lives = {key: Life(report) for key, report in history.reports.items()}
         self.by_cell = {
             (life.report.organ.name, life.report.year): life for life in self.lives.values()
@@ -128,7 +129,9 @@ class Truth:
         first = life.seen[0].astimezone(LOCAL).date()
         if report.shown > report.deadline:
             return (min(report.shown, first) - report.deadline).days
-        if life.there[0].astimezone(LOCAL).date() > report.deadline:
+        # Who came later than it did has only its word.
+        appeared = max(life.there[0], self.watched)
+        if appeared > self.watched and appeared.astimezone(LOCAL).date() > report.deadline:
             return (first - report.deadline).days
         return None
 
