@@ -170,7 +170,6 @@ def show_runs(runs: Iterable[Run]) -> None:
     _console().print(table)
 
 
-<<<<<<< HEAD
 SEVERITIES: dict[Severity, str] = {"critical": "red", "warning": "yellow", "info": "cyan"}
 
 
@@ -218,14 +217,14 @@ def show_alert(alert: Alert, story: Iterable[Step]) -> None:
 
 def _compact(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-=======
+
+
 def show_schedule(lines: Iterable[tuple[str, str, str, str]]) -> None:
     """One row a thing that is due: portal, what, since when, why."""
     table = _table("portal", "what is due", "since", "why")
     for portal, what, since, why in lines:
         table.add_row(portal, Text(what), since, why)
     _console().print(table)
->>>>>>> 173ffdbeaaa439fe84b51baa5d37745253af8413
 
 
 def show_audit(found: Audit) -> None:

@@ -95,11 +95,7 @@ class PortalSpider(Spider):
         if scope not in SCOPES:
             raise ConfigurationError(f"no scope {scope!r}: choose among {', '.join(SCOPES)}")
         self.scope = scope
-<<<<<<< HEAD
-        self.rounds: Mapping[str, Round] = {}
-=======
         self.rounds = {}
->>>>>>> 173ffdbeaaa439fe84b51baa5d37745253af8413
         self._lost: dict[tuple[str, str], Fate] = {}  # first pages of listings that did not come
         self._troubles: dict[str, Fate] = {}  # of each portal the last of its failures
         self._readings: dict[tuple[str, str], Reading] = {}
