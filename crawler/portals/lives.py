@@ -129,6 +129,7 @@ def _refuse_strangers(path: Path, portal: Portal, lives: Sequence[Life]) -> None
                 "already: an organ stands once"
             )
         met[life.organ] = number
+    for number, life in enumerate(lives):
         for heir in life.becomes:
             if heir == life.organ or heir not in named:
                 why = "is the organ itself" if heir == life.organ else "is an organ nobody knows"
