@@ -24,7 +24,7 @@ from crawler.fetching.lock import PortalLocks
 from crawler.fetching.pace import Pace, check_start
 from crawler.fetching.triage import Missing
 from crawler.items import Visit
-from crawler.portals import Portal, host_of
+from crawler.portals import Life, Portal, host_of
 from crawler.spiders.walk import PortalSpider
 from storage.captures import (
     Asked,
@@ -44,7 +44,7 @@ from storage.errors import DatabaseError, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.recovery import recover
-from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
+from storage.runs import LifeRecord, PortalRecord, Start, Terms, answered, begin_run, end_run
 from storage.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,10 @@ class Run:
         """Go on with the run that did not end, or begin one."""
         start = _start(crawler, spider)
         begun = begin_run(
-            self.engine, start, [(_record(p), _terms(p, start.pace)) for p in spider.portals]
+            self.engine,
+            start,
+            [(_record(p), _terms(p, start.pace)) for p in spider.portals],
+            [_life(p, life) for p in spider.portals for life in spider.lives.get(p.key, ())],
         )
         self.id, self.resumed = begun.run_id, begun.resumed
         self.recorder = Recorder(
@@ -295,6 +298,19 @@ def _record(portal: Portal) -> PortalRecord:
         name_en=portal.name_en,
         cms=portal.cms,
         government=portal.government,
+    )
+
+
+def _life(portal: Portal, life: Life) -> LifeRecord:
+    return LifeRecord(
+        portal=portal.key,
+        division_code=portal.division_code,
+        organ=life.organ,
+        kind=life.kind,
+        begins=life.begins.isoformat() if life.begins else None,
+        ends=life.ends.isoformat() if life.ends else None,
+        becomes=life.becomes,
+        evidence=life.evidence,
     )
 
 

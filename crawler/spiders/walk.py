@@ -8,7 +8,7 @@ like a report is fetched, with its attachments. No selector and no writing here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +32,7 @@ from crawler.items import (
     Unusable,
     Visit,
 )
-from crawler.portals import Portal, Registry, host_of, load
+from crawler.portals import Life, Portal, Registry, host_of, load, load_lives
 from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
 
 Found = ReportPage | Attachment | Unreachable | Request
@@ -47,6 +47,7 @@ class PortalSpider(Spider):
     """A spider over the portals that `choose` names."""
 
     registry: Registry
+    lives: Mapping[str, tuple[Life, ...]]
     portals: tuple[Portal, ...]
 
     @classmethod
@@ -58,6 +59,7 @@ class PortalSpider(Spider):
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
         cls.registry = load(cms_by_key())
+        cls.lives = load_lives(cls.registry)
         pace = settings["PACE"]
         slots = {
             portal.key: {"concurrency": 1, "delay": pace.seconds(portal.delay), "jitter": 0}
