@@ -282,6 +282,14 @@ def show_runs(runs: Iterable[Run]) -> None:
     _console().print(table)
 
 
+def show_schedule(lines: Iterable[tuple[str, str, str, str]]) -> None:
+    """One row a thing that is due: portal, what, since when, why."""
+    table = _table("portal", "what is due", "since", "why")
+    for portal, what, since, why in lines:
+        table.add_row(portal, Text(what), since, why)
+    _console().print(table)
+
+
 def show_audit(found: Audit) -> None:
     """One row a broken rule, and how many requests were looked at."""
     console = _console()
