@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import Counter
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from storage.alerts import Alert, Severity, Step
 from storage.errors import DirectoryError
 from storage.ledger import Cell as LedgerCell
 from storage.ledger import State as LedgerState
@@ -288,6 +290,55 @@ def show_schedule(lines: Iterable[tuple[str, str, str, str]]) -> None:
     for portal, what, since, why in lines:
         table.add_row(portal, Text(what), since, why)
     _console().print(table)
+
+
+SEVERITIES: dict[Severity, str] = {"critical": "red", "warning": "yellow", "info": "cyan"}
+
+
+def show_alerts(found: Iterable[Alert]) -> None:
+    """One row an alert; its Chinese words under the English ones."""
+    table = _table("alert", "severity", "class", "state", "since", "what")
+    for alert in found:
+        table.add_row(
+            str(alert["id"]),
+            Text(alert["severity"], SEVERITIES[alert["severity"]]),
+            alert["kind"],
+            alert["state"],
+            alert["since"][:10],
+            Text(f"{alert['message']}\n{alert['message_zh']}"),
+        )
+    console = _console()
+    console.print(table)
+    console.print("archive alert N tells all about one, and what to do.", highlight=False)
+
+
+def show_alert(alert: Alert, story: Iterable[Step]) -> None:
+    """Head, difference, act, story."""
+    console = _console()
+    console.print(
+        Text(f"[{alert['id']}] {alert['title']} {alert['title_zh']}", "bold"),
+        Text(f"{alert['severity']}, {alert['state']} since {_minute(alert['since'])}"),
+        Text(f"{alert['message']}\n{alert['message_zh']}"),
+        sep="\n",
+    )
+    where = [alert["portal"] or "", alert["host"] or ""]
+    console.print(Text(f"where: {' '.join(where).strip() or 'this machine'}"))
+    console.print(Text(f"first seen: {_minute(alert['first_seen'])}"))
+    for name in ("last_good", "before", "after"):
+        if alert[name] is not None:
+            console.print(Text(f"{name.replace('_', ' ')}: {_compact(alert[name])}"))
+    console.print(Text(f"→ {alert['act']}\n→ {alert['act_zh']}"))
+    table = _table("when", "run", "event", "who", "note")
+    for step in story:
+        run = "" if step["run"] is None else str(step["run"])
+        note = step["note"] or step["message"] or ""
+        who = Text(step["author"] or "")
+        table.add_row(_minute(step["at"]), run, step["event"], who, Text(note))
+    console.print(table)
+
+
+def _compact(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def show_audit(found: Audit) -> None:

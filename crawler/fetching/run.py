@@ -46,10 +46,12 @@ from storage.captures import (
     validators,
 )
 from storage.database import open_for_writing, transact
+from storage.drift import Drift, drifts
 from storage.errors import DatabaseError, PortalBusy, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.manners import BLOCKED
+from storage.measures import keep_measures
 from storage.recovery import recover
 from storage.runs import (
     LifeRecord,
@@ -62,6 +64,7 @@ from storage.runs import (
     end_run,
 )
 from storage.settings import Settings
+from storage.watch import watch
 
 logger = logging.getLogger(__name__)
 # Purposes whose answer may be a "not modified": listings are always read whole.
@@ -317,6 +320,8 @@ class Run:
         # A look at what is due may meet no report; a walk through everything may not.
         for key in self.plan.whole.intersection(self.spider.silent()):
             self.incomplete(f"{key} showed no report")
+        if reason == "finished" and not self.abandoned:
+            self._measure()
         for key in {*self._walls.values(), *self.guest.walled}:
             self.stats.inc_value(f"blocked/{key}")
         counts = self.stats.get_stats()
@@ -329,6 +334,7 @@ class Run:
             self.recorder.close()
             end_run(self.engine, self.id, state, self.reason, tally)
             self.state = state
+            self._watch()
             seal(Settings(), datetime.now(UTC), self.id)
         except StorageError as error:
             # In the archive it may still be running: the next start goes on with it.
@@ -336,6 +342,32 @@ class Run:
             self.state, self.reason = "not ended", str(error)
         finally:
             self._held.close()
+
+    def _watch(self) -> None:
+        """Say what is wrong by now. The run has ended and is kept, whatever comes of this."""
+        try:
+            watch(Settings(), self.engine, run_id=self.id, at=datetime.now(UTC))
+        except Exception as error:
+            logger.critical("the archive could not be judged: %s", error, exc_info=True)
+            self.state, self.reason = "not judged", f"alerts: {error}"
+
+    def _measure(self) -> None:
+        """Keep what the spider counted, and say what is otherwise than it was.
+
+        Only of a run that ends: one that goes on counts again what it replays.
+        """
+        counted = list(self.spider.measures.rows(self.spider.portals))
+
+        def work(connection: Connection) -> list[Drift]:
+            keep_measures(connection, self.id, counted)
+            return drifts(connection, self.id)
+
+        try:
+            for drift in transact(self.engine, work):
+                self.stats.inc_value(drift.key)
+        except StorageError as error:
+            logger.critical("%s", error)
+            self.incomplete("measures could not be kept")
 
 
 def _worst(counts: Iterable[str]) -> str:

@@ -35,6 +35,7 @@ from crawler.items import (
 )
 from crawler.portals import Life, Portal, Registry, host_of, load, load_lives
 from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
+from crawler.spiders.measuring import Measures
 from crawler.spiders.plan import EVERYTHING, Round
 
 Found = ReportPage | Attachment | Unreachable | Request
@@ -86,6 +87,7 @@ class PortalSpider(Spider):
         self._pages: Counter[str] = Counter()
         self._reports: Counter[str] = Counter()
         self._files: dict[str, set[Identity]] = {}
+        self.measures = Measures()
 
     @classmethod
     def chosen(cls, portals: str = "") -> tuple[Portal, ...]:
@@ -127,6 +129,7 @@ class PortalSpider(Spider):
         page = parse_page(response.url, response.text)
         cms = recognise(page, (portal.cms, *portal.former_cms))
         article = cms.article(page)
+        self.measures.page(response, page, cms, article)
         if article is not None and self._is_report(visit, article):
             report = self._report(response, visit, portal, article)
             self._reports[portal.key] += 1
@@ -139,7 +142,7 @@ class PortalSpider(Spider):
             if not onward:
                 yield from self._unreachable(response.url, visit, "no_article")
         if onward:
-            yield from self._explore(visit, portal, page, cms)
+            yield from self._explore(response, visit, portal, page, cms)
 
     def _is_report(self, visit: Visit, article: Article) -> bool:
         """By its own title; a page that a listing or a seed calls a report is taken on trial."""
@@ -195,14 +198,18 @@ class PortalSpider(Spider):
 
     # --- onward -------------------------------------------------------------------------------
 
-    def _explore(self, visit: Visit, portal: Portal, page: Page, cms: Cms) -> Iterator[Request]:
+    def _explore(
+        self, response: Response, visit: Visit, portal: Portal, page: Page, cms: Cms
+    ) -> Iterator[Request]:
         self._pages[portal.key] += 1
         if self._pages[portal.key] > rules()["bounds"]["pages"]:
             self._incomplete(f"more than {rules()['bounds']['pages']} pages")
             return
         here = (*cms.breadcrumb(page), cms.channel_title(page))
         annual = visit.purpose == "channel" or is_annual(visit.trail, here)
-        found = [*self._listed(visit, portal, cms.listing(page), annual)]
+        listing = cms.listing(page)
+        self.measures.listing(response, page, cms, listing)
+        found = [*self._listed(visit, portal, listing, annual)]
         for link in cms.links(page):
             if is_report(link.text):
                 found += self._report_request(visit, portal, link)
