@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from string import Formatter
 
 import pytest
 import sqlalchemy as sa
 
-from storage.ledger import Cell, ledger
+from crawler.forms.relations import deadline
+from storage.deadlines import FIRST_YEAR, due
+from storage.ledger import Cell, ledger, sentences
 from tests.databases import reading
 from tests.histories import GOVERNMENT, LISTING, History, figures, moment, unknown
 
@@ -73,6 +76,24 @@ def test_each_kind_of_organ_has_its_own_day(history: History) -> None:
     }
     assert state(history, "2021-02-01", organ="天山区教育局") == "unproven"
     assert state(history, "2021-02-01", organ="天山区某街道") == "not_due"
+
+
+def test_the_days_are_those_that_a_report_is_held_against() -> None:
+    for kind in ("government", "department", "office", "township"):
+        for year in range(FIRST_YEAR, 2031):
+            ours, theirs = due(kind, year), deadline(kind, year)
+            assert ours.law == bool(theirs)
+            assert not theirs or ours.day == theirs[0]
+            assert ours.in_doubt == (theirs[1] if len(theirs) > 1 else None)
+
+
+def test_both_languages_of_a_note_state_the_same_facts() -> None:
+    for key, said in sentences().items():
+        english, chinese = (
+            {name for _, name, _, _ in Formatter().parse(said[language]) if name}
+            for language in ("en", "zh")
+        )
+        assert english == chinese, key
 
 
 # --- absence ------------------------------------------------------------------------------------
