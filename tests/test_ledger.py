@@ -345,12 +345,16 @@ def test_gone_from_every_address_is_removed_and_may_come_back(history: History) 
     history.page("2021-03-01", 2020, published="2021-03-01", read=figures())
     history.fails("2021-06-01", 2020, url=URL, outcome="timeout", status=None)
     history.fails("2021-07-01", 2020, url=URL, outcome="client_error", status=404)
+    history.fails("2021-07-09", 2020, url=URL, outcome="client_error", status=404)
     history.page("2021-08-01", 2020, published="2021-03-01", read=figures())
     assert state(history, "2021-03-02") == "captured"
     assert state(history, "2021-06-02") == "captured", "a bad night removes nothing"
     found = cell(history, "2021-07-02")
     assert (found["state"], found["since"]) == ("removed", moment("2021-07-01").isoformat())
     assert found["proof"][-1]["capture_id"], "the answer that says so"
+    found = cell(history, "2021-07-10")
+    assert found["since"] == moment("2021-07-01").isoformat()
+    assert found["as_of"] == moment("2021-07-09").isoformat()
     assert state(history, "2021-08-02") == "captured"
 
 
