@@ -342,7 +342,11 @@ class _Book:
         if (unasked := by_ending.get("unasked")) is not None:
             said = _note("not_asked", url=unasked.url)
             return self._doubt(owed, _Verdict("unproven", None, notes=(said,)))
-        if (gone := by_ending.get("gone")) is not None and not self._was_delisted(report):
+        if (gone := by_ending.get("gone")) is not None:
+            if self._was_delisted(report):
+                said = _note("delisted", url=gone.url)
+                verdict = self._without(owed)
+                return replace(verdict, notes=(said, *verdict.notes))
             facts = {"url": gone.url, "word": gone.last.word}
             return _at_address("removed", gone, _note("never_there", **facts))
         return None

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from crawler.forms.relations import deadline
+from storage.database import ROOT
 from storage.deadlines import FIRST_YEAR, due
 from storage.ledger import Cell, ledger, sentences
 from tests.databases import reading
@@ -94,6 +95,11 @@ def test_both_languages_of_a_note_state_the_same_facts() -> None:
             for language in ("en", "zh")
         )
         assert english == chinese, key
+
+
+def test_every_note_is_said_somewhere() -> None:
+    code = (ROOT / "storage" / "ledger.py").read_text("utf-8")
+    assert {key for key in sentences() if f'"{key}"' not in code} == set()
 
 
 # --- absence ------------------------------------------------------------------------------------
@@ -250,6 +256,7 @@ def test_a_dead_entry_that_the_listing_dropped_is_absent_again(history: History)
     history.look("2021-04-09", {})
     assert state(history, "2021-04-03") == "removed"
     assert state(history, "2021-04-10") == "absent"
+    assert "listed no more" in cell(history, "2021-04-10")["note"]
 
 
 def test_an_entry_nobody_could_open_is_no_proof_of_absence(history: History) -> None:
