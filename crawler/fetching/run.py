@@ -30,7 +30,7 @@ from crawler.fetching.pace import Pace, check_start
 from crawler.fetching.planning import Plan, everything, what_is_due
 from crawler.fetching.triage import Missing
 from crawler.items import Visit
-from crawler.portals import Portal, host_of
+from crawler.portals import Life, Portal, host_of
 from crawler.spiders.walk import PortalSpider
 from storage.captures import (
     Asked,
@@ -53,7 +53,16 @@ from storage.locks import DatabaseLocks
 from storage.manners import BLOCKED
 from storage.measures import keep_measures
 from storage.recovery import recover
-from storage.runs import PortalRecord, Start, Terms, answered, at_work, begin_run, end_run
+from storage.runs import (
+    LifeRecord,
+    PortalRecord,
+    Start,
+    Terms,
+    answered,
+    at_work,
+    begin_run,
+    end_run,
+)
 from storage.settings import Settings
 from storage.watch import watch
 
@@ -130,7 +139,10 @@ class Run:
         """Go on with the run that did not end, or begin one."""
         start = _start(crawler, spider, self.plan)
         begun = begin_run(
-            self.engine, start, [(_record(p), _terms(p, start.pace)) for p in spider.portals]
+            self.engine,
+            start,
+            [(_record(p), _terms(p, start.pace)) for p in spider.portals],
+            [_life(p, life) for p in spider.portals for life in spider.lives.get(p.key, ())],
         )
         self.id, self.resumed = begun.run_id, begun.resumed
         self.recorder = Recorder(
@@ -393,6 +405,19 @@ def _record(portal: Portal) -> PortalRecord:
         name_en=portal.name_en,
         cms=portal.cms,
         government=portal.government,
+    )
+
+
+def _life(portal: Portal, life: Life) -> LifeRecord:
+    return LifeRecord(
+        portal=portal.key,
+        division_code=portal.division_code,
+        organ=life.organ,
+        kind=life.kind,
+        begins=life.begins.isoformat() if life.begins else None,
+        ends=life.ends.isoformat() if life.ends else None,
+        becomes=life.becomes,
+        evidence=life.evidence,
     )
 
 

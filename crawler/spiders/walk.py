@@ -38,7 +38,7 @@ from crawler.items import (
     Unusable,
     Visit,
 )
-from crawler.portals import Portal, Registry, host_of, load
+from crawler.portals import Life, Portal, Registry, host_of, load, load_lives
 from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
 from crawler.spiders.fates import Fate, fate_of
 from crawler.spiders.measuring import Measures
@@ -66,6 +66,7 @@ class PortalSpider(Spider):
     """A spider over the portals that `choose` names."""
 
     registry: Registry
+    lives: Mapping[str, tuple[Life, ...]]
     portals: tuple[Portal, ...]
     # What each portal is asked for, by its key; all of a portal that has none.
     rounds: Mapping[str, Round]
@@ -79,6 +80,7 @@ class PortalSpider(Spider):
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
         cls.registry = load(cms_by_key())
+        cls.lives = load_lives(cls.registry)
         pace = settings["PACE"]
         slots = {
             portal.key: {"concurrency": 1, "delay": pace.seconds(portal.delay), "jitter": 0}
