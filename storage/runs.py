@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from storage.database import transact
 from storage.rows import add, find_or_add
-from storage.schema import attempts, captures, organs, portals, runs, starts, terms
+from storage.schema import attempts, captures, lifetimes, organs, portals, runs, starts, terms
 
 # Outcomes that a resumed run takes for answered. `not_modified` stands for the answer it confirmed.
 _FINAL = (
@@ -35,6 +35,20 @@ class PortalRecord:
     name_en: str
     cms: str
     government: str
+
+
+@dataclass(frozen=True, slots=True)
+class LifeRecord:
+    """An organ of the registry's files; `begins` and `ends` are ISO dates, `becomes` names."""
+
+    portal: str
+    division_code: str
+    organ: str
+    kind: str
+    begins: str | None
+    ends: str | None
+    becomes: tuple[str, ...]
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +108,17 @@ class AtWork:
 
 
 def begin_run(
-    engine: sa.Engine, start: Start, portals: Sequence[tuple[PortalRecord, Terms]]
+    engine: sa.Engine,
+    start: Start,
+    portals: Sequence[tuple[PortalRecord, Terms]],
+    lives: Sequence[LifeRecord] = (),
 ) -> Begun:
     """Go on with the run of these portals that died or was stopped, else begin a new one.
 
     A start for what is due goes on with any run of some of them: what is due is hardly twice the
     same set, and what was begun comes first. The caller holds the portals' locks, so a run that
-    says `running` is dead. The portals and their governments are in the archive from here on.
+    says `running` is dead. The portals, their governments and the organs of `lives` are in the
+    archive from here on.
     """
     now = datetime.now(UTC)
     told = {"software": start.software, "contact": start.contact}
@@ -109,6 +127,8 @@ def begin_run(
     def work(connection: sa.Connection) -> Begun:
         for portal, _ in portals:
             _keep_portal(connection, portal)
+        for life in lives:
+            _keep_life(connection, life, now)
         keys = {portal.key for portal, _ in portals}
         left = unfinished(connection, start.spider, keys, exactly=start.scope == "all")
         if left is None:
@@ -222,3 +242,24 @@ def _keep_portal(connection: sa.Connection, portal: PortalRecord) -> None:
         {"division_code": portal.division_code, "name": portal.government},
         {"kind": "government", "portal": portal.key},
     )
+
+
+def _keep_life(connection: sa.Connection, life: LifeRecord, now: datetime) -> None:
+    """The organ, and what is known of its life where that says something new."""
+    organ_id, _ = find_or_add(
+        connection,
+        organs,
+        {"division_code": life.division_code, "name": life.organ},
+        {"kind": life.kind, "portal": life.portal},
+    )
+    row: dict[str, object] = {"organ_id": organ_id, "begins": life.begins, "ends": life.ends}
+    row |= {"becomes": list(life.becomes), "evidence": life.evidence}
+    newest = (
+        sa.select(lifetimes)
+        .where(lifetimes.c.organ_id == organ_id)
+        .order_by(lifetimes.c.id.desc())
+        .limit(1)
+    )
+    known = connection.execute(newest).mappings().first()
+    if known is None or any(known[key] != value for key, value in row.items()):
+        add(connection, lifetimes, {**row, "noted_at": now})

@@ -18,6 +18,12 @@ HOST = "www.xjsmgq.gov.cn"
 PROBE = "/gongkai-probe-"
 
 
+@pytest.fixture(params=["sqlite"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """What goes over the wire does not ask which database there is; test_crawl has both."""
+    return str(request.param)
+
+
 @contextmanager
 def portal(answer: Callable[[str, str], Answer]) -> Iterator[Scripted]:
     """A host that answers the probe for what cannot exist with an honest 404."""
@@ -281,6 +287,7 @@ def test_an_address_that_redirects_to_a_report_is_its_alias(
     assert paths == {"/old/old/1.htm", "/nb/nb/1.htm"}
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_a_portal_is_crawled_by_one_process_at_a_time_and_a_dead_one_frees_it(
     tmp_path: Path, database_url: str
 ) -> None:

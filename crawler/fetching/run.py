@@ -30,7 +30,7 @@ from crawler.fetching.pace import Pace, check_start
 from crawler.fetching.planning import Plan, everything, what_is_due
 from crawler.fetching.triage import Missing
 from crawler.items import Visit
-from crawler.portals import Portal, host_of
+from crawler.portals import Life, Portal, host_of
 from crawler.spiders.walk import PortalSpider
 from storage.captures import (
     Asked,
@@ -46,13 +46,25 @@ from storage.captures import (
     validators,
 )
 from storage.database import open_for_writing, transact
+from storage.drift import Drift, drifts
 from storage.errors import DatabaseError, PortalBusy, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.manners import BLOCKED
+from storage.measures import keep_measures
 from storage.recovery import recover
-from storage.runs import PortalRecord, Start, Terms, answered, at_work, begin_run, end_run
+from storage.runs import (
+    LifeRecord,
+    PortalRecord,
+    Start,
+    Terms,
+    answered,
+    at_work,
+    begin_run,
+    end_run,
+)
 from storage.settings import Settings
+from storage.watch import watch
 
 logger = logging.getLogger(__name__)
 # Purposes whose answer may be a "not modified": listings are always read whole.
@@ -127,7 +139,10 @@ class Run:
         """Go on with the run that did not end, or begin one."""
         start = _start(crawler, spider, self.plan)
         begun = begin_run(
-            self.engine, start, [(_record(p), _terms(p, start.pace)) for p in spider.portals]
+            self.engine,
+            start,
+            [(_record(p), _terms(p, start.pace)) for p in spider.portals],
+            [_life(p, life) for p in spider.portals for life in spider.lives.get(p.key, ())],
         )
         self.id, self.resumed = begun.run_id, begun.resumed
         self.recorder = Recorder(
@@ -305,6 +320,8 @@ class Run:
         # A look at what is due may meet no report; a walk through everything may not.
         for key in self.plan.whole.intersection(self.spider.silent()):
             self.incomplete(f"{key} showed no report")
+        if reason == "finished" and not self.abandoned:
+            self._measure()
         for key in {*self._walls.values(), *self.guest.walled}:
             self.stats.inc_value(f"blocked/{key}")
         counts = self.stats.get_stats()
@@ -317,6 +334,7 @@ class Run:
             self.recorder.close()
             end_run(self.engine, self.id, state, self.reason, tally)
             self.state = state
+            self._watch()
             seal(Settings(), datetime.now(UTC), self.id)
         except StorageError as error:
             # In the archive it may still be running: the next start goes on with it.
@@ -324,6 +342,32 @@ class Run:
             self.state, self.reason = "not ended", str(error)
         finally:
             self._held.close()
+
+    def _watch(self) -> None:
+        """Say what is wrong by now. The run has ended and is kept, whatever comes of this."""
+        try:
+            watch(Settings(), self.engine, run_id=self.id, at=datetime.now(UTC))
+        except Exception as error:
+            logger.critical("the archive could not be judged: %s", error, exc_info=True)
+            self.state, self.reason = "not judged", f"alerts: {error}"
+
+    def _measure(self) -> None:
+        """Keep what the spider counted, and say what is otherwise than it was.
+
+        Only of a run that ends: one that goes on counts again what it replays.
+        """
+        counted = list(self.spider.measures.rows(self.spider.portals))
+
+        def work(connection: Connection) -> list[Drift]:
+            keep_measures(connection, self.id, counted)
+            return drifts(connection, self.id)
+
+        try:
+            for drift in transact(self.engine, work):
+                self.stats.inc_value(drift.key)
+        except StorageError as error:
+            logger.critical("%s", error)
+            self.incomplete("measures could not be kept")
 
 
 def _worst(counts: Iterable[str]) -> str:
@@ -361,6 +405,19 @@ def _record(portal: Portal) -> PortalRecord:
         name_en=portal.name_en,
         cms=portal.cms,
         government=portal.government,
+    )
+
+
+def _life(portal: Portal, life: Life) -> LifeRecord:
+    return LifeRecord(
+        portal=portal.key,
+        division_code=portal.division_code,
+        organ=life.organ,
+        kind=life.kind,
+        begins=life.begins.isoformat() if life.begins else None,
+        ends=life.ends.isoformat() if life.ends else None,
+        becomes=life.becomes,
+        evidence=life.evidence,
     )
 
 

@@ -42,6 +42,19 @@ class Seed:
     year: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How much a crawl of everything finds at least and at most; `what` is one of EXPECTED."""
+
+    what: str
+    least: int
+    most: int
+
+
+# What a portal's file may expect: of the whole portal, and rows a listing page on average.
+EXPECTED = ("reports", "listings", "entries", "rows")
+
+
 @dataclass(frozen=True)
 class Portal:
     """One portal. `hosts` beyond the home's own fall in three kinds: see the fields' comments."""
@@ -67,6 +80,7 @@ class Portal:
     window: tuple[str, str] = ("22:00", "09:00")  # when this portal is crawled, in `timezone`
     timezone: str = "Asia/Shanghai"
     seeds: tuple[Seed, ...] = ()
+    expect: tuple[Bound, ...] = ()  # TOML: [expect] with `reports = [10, 500]` …
 
     @cached_property
     def _origin(self) -> tuple[str, str]:
@@ -130,10 +144,11 @@ def _read(path: Path, cms: Collection[str]) -> Portal:
         raise RegistryError(f"{path}: not TOML: {error}: mend the file") from error
     _check_keys(path, data)
     seeds = tuple(_seed(path, number, seed) for number, seed in enumerate(data.pop("seeds", ())))
+    expect = tuple(_bound(path, *item) for item in data.pop("expect", {}).items())
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
     }
-    portal = Portal(key=path.stem, seeds=seeds, **values)
+    portal = Portal(key=path.stem, seeds=seeds, expect=expect, **values)
     _check_values(path, portal, cms)
     return portal
 
@@ -146,6 +161,8 @@ def _check_keys(path: Path, data: Mapping[str, Any]) -> None:
                 f"{path}: unknown key {key!r}: remove it, or use one of {', '.join(known)}"
             )
         wanted = _TOML_TYPES.get(str(known[key].type).split("[")[0], (str,))
+        if key == "expect":
+            wanted = (dict,)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise RegistryError(f"{path}: {key} = {value!r} is no {wanted[-1].__name__}: mend it")
     for name, known_field in known.items():
@@ -164,6 +181,19 @@ def _seed(path: Path, number: int, data: object) -> Seed:
     if not isinstance(data, dict) or set(data) != {"url", "organ", "year"}:
         raise RegistryError(f"{path}: seeds[{number}] needs exactly url, organ and year: mend it")
     return Seed(**data)
+
+
+def _bound(path: Path, what: str, value: object) -> Bound:
+    if what not in EXPECTED:
+        raise RegistryError(
+            f"{path}: expect.{what} is nothing that is counted: use {', '.join(EXPECTED)}"
+        )
+    match value:
+        case [int(least), int(most)] if 0 <= least <= most and not isinstance(least, bool):
+            return Bound(what, least, most)
+    raise RegistryError(
+        f"{path}: expect.{what} = {value!r} is no pair of least and most: write two numbers"
+    )
 
 
 def _check_values(path: Path, portal: Portal, cms: Collection[str]) -> None:
@@ -228,4 +258,4 @@ def _refuse_twins(portals: Collection[Portal]) -> None:
             seen[value] = portal
 
 
-__all__ = ["ROOT", "OrganKind", "Portal", "Registry", "Seed", "load"]
+__all__ = ["EXPECTED", "ROOT", "Bound", "OrganKind", "Portal", "Registry", "Seed", "load"]

@@ -38,9 +38,10 @@ from crawler.items import (
     Unusable,
     Visit,
 )
-from crawler.portals import Portal, Registry, host_of, load
+from crawler.portals import Life, Portal, Registry, host_of, load, load_lives
 from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
 from crawler.spiders.fates import Fate, fate_of
+from crawler.spiders.measuring import Measures
 from crawler.spiders.paging import Reading, Shown, is_cut
 from crawler.spiders.plan import EVERYTHING, Recheck, Round, Watched
 from crawler.words import Remark
@@ -65,6 +66,7 @@ class PortalSpider(Spider):
     """A spider over the portals that `choose` names."""
 
     registry: Registry
+    lives: Mapping[str, tuple[Life, ...]]
     portals: tuple[Portal, ...]
     # What each portal is asked for, by its key; all of a portal that has none.
     rounds: Mapping[str, Round]
@@ -78,6 +80,7 @@ class PortalSpider(Spider):
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
         cls.registry = load(cms_by_key())
+        cls.lives = load_lives(cls.registry)
         pace = settings["PACE"]
         slots = {
             portal.key: {"concurrency": 1, "delay": pace.seconds(portal.delay), "jitter": 0}
@@ -103,6 +106,7 @@ class PortalSpider(Spider):
         self._pages: Counter[str] = Counter()
         self._reports: Counter[str] = Counter()
         self._files: dict[str, set[Identity]] = {}
+        self.measures = Measures()
 
     @classmethod
     def chosen(cls, portals: str = "") -> tuple[Portal, ...]:
@@ -198,6 +202,7 @@ class PortalSpider(Spider):
             yield from self._further(response, visit, portal, page, cms)
             return
         article = cms.article(page)
+        self.measures.page(response, page, cms, article)
         if article is not None and self._is_report(visit, article):
             report = self._report(response, visit, portal, article)
             self._reports[portal.key] += 1
@@ -285,6 +290,7 @@ class PortalSpider(Spider):
         named, onward = self._links(visit, portal, page, cms, here)
         watched = self._watched(portal, response)
         listing = cms.listing(page)
+        self.measures.listing(response, page, cms, listing)
         if listing is None or not (listing.entries or listing.pages):
             # A page that leads no further than the one before it is no menu: rows are missing.
             is_menu = is_text or named or self._leads_further(response, visit, onward)
@@ -376,6 +382,9 @@ class PortalSpider(Spider):
             return
         listing = cms.listing(page) or Listing(())
         is_first_sight = not response.meta.get("again") and not reading.is_probe(visit.place)
+        if is_first_sight:
+            self.measures.page(response, page, cms, None)
+            self.measures.listing(response, page, cms, listing)
         reading.took(visit.place, _shown(response, portal, listing))
         yield from self._listed(visit, portal, reading, listing)
         yield from self._read_on(portal, reading)
