@@ -383,6 +383,9 @@ class PortalSpider(Spider):
         listing = cms.listing(page) or Listing(())
         self.measures.listing(response, page, cms, listing)
         is_first_sight = not response.meta.get("again") and not reading.is_probe(visit.place)
+        if is_first_sight:
+            self.measures.page(response, page, cms, None)
+            self.measures.listing(response, page, cms, listing)
         reading.took(visit.place, _shown(response, portal, listing))
         yield from self._listed(visit, portal, reading, listing)
         yield from self._read_on(portal, reading)
