@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.alarms.ground import NEWS, Ground
-from storage.alerts import Alarm, Facts, alarm
-from storage.ledger import HELD, Cell, ledger
+from storage.alerts import Alarm, Facts, alarm, cause_of
+from storage.ledger import HELD, Cell
 from storage.queries.history import changed_cells
 from storage.schema import aliases, lifetimes, observations, organs, reports, versions
 
@@ -33,15 +33,13 @@ KINDS = (
 # An organ that reported so often, and then owes so many in a row, is likely gone or renamed.
 _REPORTED, _OWED = 3, 3
 _SHOWN = 40
+# States that say nothing about the report itself.
+_UNSURE = frozenset({"blocked", "portal_down", "unproven"})
 
 
 def judge(ground: Ground) -> Iterator[Alarm]:
     """What is wrong with the reports of each portal."""
-    cells = [
-        cell
-        for cell in ledger(ground.connection, at=ground.at)
-        if cell["portal"] in ground.began and cell["portal"] in ground.portals
-    ]
+    cells = ground.cells
     for _, years in groupby(cells, key=lambda cell: (cell["division_code"], cell["organ"])):
         yield from _of_organ(ground, list(years))
     by_portal: defaultdict[str, list[Cell]] = defaultdict(list)
@@ -51,6 +49,16 @@ def judge(ground: Ground) -> Iterator[Alarm]:
         yield from _of_portal(ground, portal, those)
     yield from _changed(ground)
     yield from _unknown(ground)
+
+
+def unsure(ground: Ground) -> frozenset[str]:
+    """The causes of which the ledger cannot say at present whether they are over."""
+    return frozenset(
+        cause_of(kind, cell["portal"], _subject(cell))
+        for cell in ground.cells
+        if cell["state"] in _UNSURE
+        for kind in ("report_missing", "report_removed")
+    )
 
 
 def _of_organ(ground: Ground, cells: list[Cell]) -> Iterator[Alarm]:
@@ -102,8 +110,11 @@ def _about(kind: str, cell: Cell, last_good: str | None = None) -> Alarm:
         "deadline": cell["deadline"] or "-",
         "published": (cell["published"] or cell["since"] or "-")[:10],
     }
-    subject = f"{cell['organ']} {cell['year']}"
-    return alarm(kind, subject, facts, portal=cell["portal"], last_good=last_good)
+    return alarm(kind, _subject(cell), facts, portal=cell["portal"], last_good=last_good)
+
+
+def _subject(cell: Cell) -> str:
+    return f"{cell['organ']} {cell['year']}"
 
 
 def _is_watched(ground: Ground, cell: Cell) -> bool:
