@@ -366,7 +366,7 @@ def _portal(key: str, division: str, host: str, name: str, chance: random.Random
         day = date(year + 1, 3, chance.randint(1, 30))
         portal.publish(government, year, day, first)
         for organ in portal.organs:
-            portal.publish(organ, year, date(year + 1, 1, chance.randint(11, 30)), second)
+            portal.publish(organ, year, date(year + 1, 1, chance.randint(16, 30)), second)
     return portal
 
 

@@ -270,7 +270,7 @@ def new_organ(name: str) -> Change:
         portal = first(estate)
         portal.organs[f"天山区{name}"] = "department"
         channel = list(portal.channels)[1]
-        portal.publish(f"天山区{name}", 2024, estate.day, channel, "2025-01-20")
+        portal.publish(f"天山区{name}", 2025, estate.day, channel)
 
     return plant
 
@@ -520,7 +520,7 @@ FAULTS = (
         new_organ("某某局"),
         nothing,
         again=new_organ("某某署"),
-        closer="month",
+        closer="person",
     ),
     Fault(
         "an organ owes a third year",
@@ -595,7 +595,7 @@ def _news(events: Sequence[Event]) -> list[Event]:
 def _closed(fault: Fault, estate: Estate) -> bool:
     fault.cure(estate)
     if fault.closer == "person":
-        _close_all(estate)
+        _close(estate, fault.kind)
         if kinds()[fault.kind].lasts:  # it is still so, and will open again
             return not _open(estate, fault.kind)
     if fault.closer == "month":
@@ -608,9 +608,9 @@ def _open(estate: Estate, kind: str) -> list[Any]:
     return transact(estate.engine, lambda c: open_alerts(c, kind=kind))
 
 
-def _close_all(estate: Estate) -> None:
+def _close(estate: Estate, kind: str) -> None:
     def work(connection: sa.Connection) -> None:
-        for alert in open_alerts(connection):
+        for alert in open_alerts(connection, kind=kind):
             close(connection, alert["id"], "a person", "looked at", datetime.now(UTC))
 
     transact(estate.engine, work)
