@@ -30,7 +30,9 @@ _SAME_LENGTH = str.maketrans(
     {
         **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
         **dict.fromkeys("ＸｘX×", "X"),
-        **dict.fromkeys("\u3000\u00a0\u2002\u2003\u2009\t\u200b\u200c\u200d\u2060\ufeff\u00ad", " "),
+        **dict.fromkeys(
+            "\u3000\u00a0\u2002\u2003\u2009\t\u200b\u200c\u200d\u2060\ufeff\u00ad", " "
+        ),
         **dict.fromkeys("－—–‐‑‒−﹣", "-"),
         **dict.fromkeys("．·•", "."),
         **dict.fromkeys("＋", "+"),

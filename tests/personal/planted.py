@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 PLANTED, ALIKE = 500, 5000
 
-_DIVISIONS = (
+_DIVISIONS = (  # noqa: SIM905
     "650102 650103 650104 650105 650121 652801 659001 110105 120101 130102 310115 320583 330106 "
     "350203 370102 410105 420106 429004 440304 441900 469001 500112 510107 522631 530102 542221 "
     "610113 620102 630104 640105 710101 810000 820000 830000"
@@ -119,7 +119,12 @@ def _old_identity(chance: random.Random) -> Planted:
         chance,
         "identity_number",
         shown,
-        ("{name}，身份证{number}，已死亡注销。", "原身份证号：{number}。", "证件号：{number}", "{number}"),
+        (
+            "{name}，身份证{number}，已死亡注销。",
+            "原身份证号：{number}。",
+            "证件号：{number}",
+            "{number}",
+        ),
     )
 
 
@@ -187,7 +192,12 @@ def _card(chance: random.Random) -> Planted:
         "开户行：某银行；账号：{number}",
         "卡号 {number}，户名{name}",
     )
-    return _told(chance, "bank_card", shown, (*texts, "{name} {number} 4500元", "{number}") if sure else texts)
+    return _told(
+        chance,
+        "bank_card",
+        shown,
+        (*texts, "{name} {number} 4500元", "{number}") if sure else texts,
+    )
 
 
 def _told(
@@ -261,7 +271,10 @@ def _amount(chance: random.Random) -> str:
 
 
 def _thousands(chance: random.Random) -> str:
-    groups = [str(chance.randint(1, 199)), *(_digits(chance, 3) for _ in range(chance.randint(3, 5)))]
+    groups = [
+        str(chance.randint(1, 199)),
+        *(_digits(chance, 3) for _ in range(chance.randint(3, 5))),
+    ]
     return f"合计{','.join(groups)}元，其中专项{','.join(groups[1:])}元"
 
 
@@ -314,7 +327,7 @@ def _digest(chance: random.Random) -> str:
         (
             f"sha256:{_hex(chance, 64)}",
             f"文件校验 {_hex(chance, 32)}",
-            f"{_hex(chance, 8)}-{_hex(chance, 4)}-4{_hex(chance, 3)}-a{_hex(chance, 3)}-{_hex(chance, 12)}",
+            "-".join(_hex(chance, length) for length in (8, 4, 4, 4, 12)),
             f"编号{_hex(chance, 32).upper()}",
         )
     )
@@ -354,7 +367,7 @@ def _counter(chance: random.Random) -> str:
             f"共有{_digits(chance, 4)}条 第{chance.randint(1, 99)}页/共{_digits(chance, 3)}页",
             f"1 2 3 4 5 6 7 8 9 10 … {_digits(chance, 3)} 下一页",
             f"您是第{_digits(chance, 11)}位访问者",
-            f"createPageHTML('page-div', {chance.randint(2, 99)}, 1, 'list','shtml', {_digits(chance, 4)})",
+            f"createPageHTML('page-div', 9, 1, 'list','shtml', {_digits(chance, 4)})",
         )
     )
 
@@ -382,7 +395,7 @@ def _order(chance: random.Random) -> str:
             f"办件编号：650102{day:%Y%m%d}{_digits(chance, 4)}",
             f"流水号：1{chance.choice('3456789')}{_digits(chance, 9)}",
             f"DD1{chance.choice('3456789')}{_digits(chance, 9)}",
-            f"项目代码{day.year}-650102-{_digits(chance, 2)}-{_digits(chance, 2)}-{_digits(chance, 6)}",
+            f"项目代码{day.year}-650102-04-{_digits(chance, 2)}-{_digits(chance, 6)}",
             f"合同编号 XJ-{day:%Y%m%d}-{_digits(chance, 11)}",
             f"凭证号：{card_number(chance, '6217', 19)}",
             f"第1{chance.choice('3456789')}{_digits(chance, 9)}号登记证",
