@@ -20,9 +20,11 @@ from storage.queries.corrections import Correction
 from storage.queries.coverage import Field, State
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Side, Version
+from storage.queries.personal import Place
 from storage.queries.politeness import Audit
 from storage.queries.report import Cell, Finding, Report, Source
 from storage.queries.runs import Run
+from storage.queries.withdrawals import Act
 
 # One letter a state, readable without colour.
 LETTERS: dict[State, tuple[str, str, str]] = {
@@ -33,6 +35,7 @@ LETTERS: dict[State, tuple[str, str, str]] = {
     "unread": ("U", "magenta", "captured, no form recognised"),
     "unreachable": ("!", "red", "known, every attempt failed"),
     "missing": (".", "bright_black", "nothing known"),
+    "withdrawn": ("W", "bright_black", "withdrawn: `archive withdrawals` says why"),
 }
 
 # In a pipe or a log there is no terminal to fit into: do not fold a table at 80.
@@ -86,6 +89,9 @@ def show_report(report: Report, sources: Iterable[Source]) -> None:
         console.print(_cells(name, list(cells)))
     for line in report["indicators"]:
         console.print(Text(f"{line['block']} {line['label']} ({line['unit']}): {line['raw']}"))
+    if report["masked"]:
+        told = ", ".join(f"{count} {_kind(kind)}" for kind, count in report["masked"].items())
+        console.print(f"covered: {told}; `archive personal` says where")
     if report["unclaimed"]:
         console.print(f"{len(report['unclaimed'])} tables that nobody claimed: see --json")
     _show_checks(console, report["findings"])
@@ -95,7 +101,11 @@ def show_history(versions: Iterable[Version]) -> None:
     """Each version with its captures, and both sides of every cell that changed."""
     console = _console()
     for version in versions:
-        title = f"{version['part']} {version['name'] or version['title']}"
+        if version["withdrawn"] is not None:
+            told = f"version {version['id']}: {version['part']} {version['withdrawn']}"
+            console.print(Text(told, style="bold"))
+            continue
+        title = f"version {version['id']}: {version['part']} {version['name'] or version['title']}"
         console.print(Text(title, style="bold"))
         seen = f"{_minute(version['first_seen'])} to {_minute(version['last_seen'])}"
         console.print(f"  seen {seen}, {version['canonical_rule']} {version['canonical_digest']}")
@@ -167,6 +177,42 @@ def show_runs(runs: Iterable[Run]) -> None:
     _console().print(table)
 
 
+def show_withdrawals(acts: Iterable[Act]) -> None:
+    """One row an act."""
+    table = _table("when", "what", "act", "by", "why", "")
+    for act in acts:
+        what = act["url"] or f"{act['organ']} {act['year']}"
+        if act["version"] is not None:
+            what += f" version {act['version']}"
+        table.add_row(
+            _minute(act["made_at"]),
+            Text(what),
+            act["action"],
+            Text(act["author"]),
+            Text(act["reason"]),
+            "in force" if act["in_force"] else "",
+        )
+    _console().print(table)
+
+
+def show_personal(places: Sequence[Place]) -> None:
+    """One row a place, and how many numbers there are of each kind."""
+    table = _table("division", "organ", "year", "version", "place", "kind", "numbers")
+    for place in places:
+        table.add_row(
+            place["division_code"],
+            place["organ"],
+            str(place["year"]),
+            str(place["version"] or ""),
+            Text(place["place"]),
+            _kind(place["kind"]),
+            str(place["count"]),
+        )
+    console = _console()
+    console.print(table)
+    console.print("Every answer covers them; `archive withdraw` hides a whole document.")
+
+
 def show_audit(found: Audit) -> None:
     """One row a broken rule, and how many requests were looked at."""
     console = _console()
@@ -182,6 +228,10 @@ def show_audit(found: Audit) -> None:
             )
         console.print(table)
     console.print(f"{found['requests']} requests, {len(found['violations'])} violations")
+
+
+def _kind(kind: str) -> str:
+    return kind.replace("_", " ")
 
 
 def _console() -> Console:

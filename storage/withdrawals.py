@@ -74,6 +74,39 @@ def said(since: datetime, reason: str) -> str:
     return f"withdrawn on {since:%Y-%m-%d}: {masked(reason)}"
 
 
+def find_thing(
+    conn: sa.Connection,
+    organ_id: int | None,
+    year: int | None,
+    version_id: int | None = None,
+    url: str | None = None,
+) -> Thing:
+    """What is meant: an address, else a report, or one of its versions. Raises WithdrawalRefused.
+
+    An address need not be known yet: it may be withdrawn before it is captured.
+    """
+    if url is not None:
+        return Thing(url=url)
+    report = sa.select(reports.c.id).where(
+        reports.c.organ_id == organ_id, reports.c.year == year, reports.c.kind == "annual"
+    )
+    report_id = conn.execute(report).scalar()
+    if report_id is None:
+        raise WithdrawalRefused(
+            f"the archive has no such report for {year}: `archive coverage` lists them"
+        )
+    if version_id is None:
+        return Thing(report_id=report_id)
+    mine = sa.select(versions.c.id).where(
+        versions.c.report_id == report_id, versions.c.id == version_id
+    )
+    if conn.execute(mine).first() is None:
+        raise WithdrawalRefused(
+            f"the report has no version {version_id}: `archive history` lists them"
+        )
+    return Thing(version_id=version_id)
+
+
 def withdraw(conn: sa.Connection, thing: Thing, author: str, reason: str, at: datetime) -> None:
     """Hide it from now on. Raises WithdrawalRefused."""
     if _in_force(conn, thing):

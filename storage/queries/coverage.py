@@ -119,7 +119,7 @@ def _reports(
     claims = _claims(connection, chosen)
     fields: dict[int, dict[int, Field]] = defaultdict(dict)
     for row in connection.execute(_pages().where(reports.c.id.in_(chosen))):
-        if row.version_id is None and row.layout is None and row.id in hidden:
+        if row.id in hidden and row.id not in claims:
             continue
         published, has_attachment = claims.get(row.id, (None, False))
         fields[row.organ_id][row.year] = Field(

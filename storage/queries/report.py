@@ -220,7 +220,8 @@ def report_row(connection: sa.Connection, organ: Organ, year: int) -> sa.Row[Any
         ),
         None,
     )
-    if stone is not None and (row is None or row.version_id is row.reading_id is None):
+    left = sa.select(versions.c.id).where(versions.c.report_id == (row.id if row else None))
+    if stone is not None and connection.execute(left.limit(1)).first() is None:
         raise Withdrawn(f"the report of {organ.name} for {year}: {stone.sentence}")
     if row is not None:
         return row
