@@ -44,6 +44,7 @@ _SAME_LENGTH = str.maketrans(
 # Cheap, and asked of every text that leaves: are there enough digits close together?
 _ENOUGH = re.compile(rf"\d(?:[^\w\n]{{0,3}}\n?\d){{{_FEWEST - 1}}}")
 _ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_DOCUMENT = re.compile(r"\.(?:docx?|xlsx?|pptx?|pdf|wps|rtf|zip|rar)\b", re.I)
 # Stands for an escaped character of an address: no digit of it belongs to a number after it.
 _OTHER = "\ufffc"
 
@@ -231,8 +232,8 @@ def _stands_alone(text: str, start: int, end: int, *, spaced: bool) -> bool:
 
 
 def _in_address(text: str, start: int, end: int) -> bool:
-    """Within an address; the name of a file in it is text again, after an escaped character."""
-    if start and text[start - 1] == _OTHER:
+    """Within an address, but in the name of a document there: that is text again."""
+    if (start and text[start - 1] == _OTHER) or _DOCUMENT.match(text, end):
         return False
     first, last = start, end
     while first and re.match(r"[A-Za-z0-9:/._?=&%#~+@\-\ufffc]", text[first - 1]):

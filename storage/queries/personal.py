@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, TypedDict
 
@@ -10,8 +9,7 @@ import sqlalchemy as sa
 
 from storage.assessments import assessment_of
 from storage.facts import ReadingRecord, load_reading
-from storage.leaving import leaves
-from storage.personal import find
+from storage.leaving import leaves, personal_in
 from storage.schema import current_versions, organs
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
@@ -53,7 +51,7 @@ def personal(connection: sa.Connection) -> list[Place]:
         )
         for row in connection.execute(query).all()
         for version, place, text in _texts(connection, row.id)
-        for kind, count in sorted(Counter(each.kind for each in find(text)).items())
+        for kind, count in sorted(personal_in(text).items())
     ]
 
 
@@ -65,7 +63,7 @@ def _texts(connection: sa.Connection, report_id: int) -> Iterator[tuple[int | No
         yield None, "name of the file", row.name
         yield None, "title in the listing", row.title
     for finding in assessment_of(connection, report_id):
-        yield None, f"finding {finding.rule}", finding.message_zh or finding.message
+        yield None, f"finding {finding.rule}", f"{finding.message}\n{finding.message_zh}"
     v, current = versions.c, current_versions.c
     query = (
         sa.select(v.id, v.name, v.title, v.source, current.reading_id)
@@ -98,4 +96,4 @@ def _texts_read(reading: ReadingRecord) -> Iterator[tuple[str, str]]:
             for shown, at, column, *_ in row:
                 yield f"table {grid.ordinal}, row {at}, column {column}", str(shown)
     for finding in (*reading.verdicts, *reading.findings):
-        yield f"finding {finding.rule}", finding.message_zh or finding.message
+        yield f"finding {finding.rule}", f"{finding.message}\n{finding.message_zh}"
