@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from storage.doctor.model import Level, Note
 from storage.errors import DirectoryError
 from storage.queries.corrections import Correction
 from storage.queries.coverage import Field, State
@@ -36,6 +37,12 @@ LETTERS: dict[State, tuple[str, str, str]] = {
     "unreachable": ("!", "red", "known, every attempt failed"),
     "missing": (".", "bright_black", "nothing known"),
     "withdrawn": ("W", "bright_black", "withdrawn: `archive withdrawals` says why"),
+}
+
+_LEVELS: dict[Level, tuple[str, str]] = {
+    "well": ("well", "green"),
+    "attention": ("attention", "yellow"),
+    "cannot_run": ("cannot run", "red"),
 }
 
 # In a pipe or a log there is no terminal to fit into: do not fold a table at 80.
@@ -175,6 +182,18 @@ def show_runs(runs: Iterable[Run]) -> None:
             Text(run["reason"] or ""),
         )
     _console().print(table)
+
+
+def show_examination(notes: Iterable[Note]) -> None:
+    """One line a note, its cure under it."""
+    console = _console()
+    for note in notes:
+        word, style = _LEVELS[note.level]
+        console.print(
+            Text.assemble((f"{word:<10}", style), f"{note.check:<14}{note.says}"), soft_wrap=True
+        )
+        if note.cure:
+            console.print(Text(f"{'':<24}→ {note.cure}"), soft_wrap=True)
 
 
 def show_withdrawals(acts: Iterable[Act]) -> None:

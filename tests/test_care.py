@@ -255,7 +255,7 @@ def test_no_number_leaves_by_any_command(
         assert number not in told, place
     assert "***********" in told
     assert json.loads(ask("report", TIANSHAN, "2019", "--json")[1])["masked"] == {
-        "mobile_number": 12
+        "mobile_number": 11
     }
 
 
