@@ -17,10 +17,12 @@ from rich.text import Text
 
 from storage.doctor.model import Level, Note
 from storage.errors import DirectoryError
+from storage.impact_page import kept, rows
 from storage.queries.corrections import Correction
 from storage.queries.coverage import Field, State
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Side, Version
+from storage.queries.impact import Impact
 from storage.queries.personal import Place
 from storage.queries.politeness import Audit
 from storage.queries.report import Cell, Finding, Report, Source
@@ -182,6 +184,19 @@ def show_runs(runs: Iterable[Run]) -> None:
             Text(run["reason"] or ""),
         )
     _console().print(table)
+
+
+def show_impact(hosts: Iterable[Impact]) -> None:
+    """A table a host, its figures against the promises."""
+    console = _console()
+    for told in hosts:
+        console.print(Text(told["host"], style="bold"))
+        table = _table("what", "", "")
+        for label, label_zh, value in rows(told):
+            table.add_row(label, label_zh, Text(value))
+        console.print(table)
+        for sentence in kept(told):
+            console.print(sentence)
 
 
 def show_examination(notes: Iterable[Note]) -> None:

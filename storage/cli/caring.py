@@ -1,9 +1,10 @@
-"""`archive withdraw`, `restore`, `withdrawals`, `personal`: the duty of care."""
+"""`archive withdraw`, `restore`, `withdrawals`, `personal`, `impact`: the duty of care."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -115,3 +116,31 @@ def personal(as_json: Json = False) -> None:
             from storage.terminal import show_personal
 
             show_personal(found)
+
+
+@app.command()
+def impact(
+    host: Annotated[str | None, typer.Option("--host", help="Only this host.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the page for a host's operator there.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What our visits cost a host, against what was promised; counted from the log of requests."""
+    with archive(empty="[]" if as_json else None, needs_reports=False) as connection:
+        from storage.queries.impact import impact as ask
+        from storage.settings import Settings
+
+        found = ask(connection, Settings().warc_directory, host=host)
+        if html is not None:
+            from storage.impact_page import write_page
+
+            write_page(found, html)
+        if as_json:
+            print_json(found)
+        elif not found:
+            print("No host was ever asked.")
+        elif html is None:
+            from storage.terminal import show_impact
+
+            show_impact(found)
