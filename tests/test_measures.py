@@ -139,18 +139,26 @@ def redesigned(self: Ucap, placed: Placed, body: str) -> str:
 
 
 def test_a_new_skin_ends_a_run_in_drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That nine portals crawled again unchanged are silent is in tests/test_crawl.py."""
+    """Of a run that was stopped and gone on with each page is counted once.
 
-    def crawl() -> int:
+    That nine portals crawled again unchanged are silent is in tests/test_crawl.py.
+    """
+
+    def crawl(*options: str) -> int:
         with Replica(World.base()) as replica:
-            return Operator(tmp_path, replica.url).crawl(SPIDER, portals=PORTAL).returncode
+            return (
+                Operator(tmp_path, replica.url).crawl(SPIDER, *options, portals=PORTAL).returncode
+            )
 
+    assert crawl("-s", "CLOSESPIDER_PAGECOUNT=30") != 0
     assert crawl() == 0
     monkeypatch.setattr(Ucap, "headed", redesigned)
     assert crawl() != 0
     with closing(sqlite3.connect(tmp_path / "archive.sqlite")) as connection:
         (first, _), (last, stats) = connection.execute("SELECT state, stats FROM runs ORDER BY id")
-        kept = connection.execute("SELECT run_id, count(*) FROM measures GROUP BY 1").fetchall()
+        kept = connection.execute(
+            "SELECT counts FROM measures WHERE template = 'ucap article' ORDER BY id"
+        ).fetchall()
     assert (first, last) == ("complete", "drift")
     drifts = [key for key in json.loads(stats) if key.startswith("drift/")]
     # The dialect's <UCAPCONTENT> and the metas still stand: the frame and the title's XPath do not.
@@ -158,4 +166,8 @@ def test_a_new_skin_ends_a_run_in_drift(tmp_path: Path, monkeypatch: pytest.Monk
         f"drift/{PORTAL} ucap article template",
         f"drift/{PORTAL} ucap article heading",
     ]
-    assert [run for run, _ in kept] == [1, 2]
+    once, again = (sum(skin["pages"] for skin in json.loads(row)["skins"]) for (row,) in kept)
+    assert once == again > 30
+    page = (tmp_path / "runs" / "latest.txt").read_text("utf-8")
+    assert page.startswith("Run 2 of urumqi_districts: drift (exit code 5)")
+    assert f"{PORTAL}, ucap article: " in page

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Self
 from zlib import crc32
 
@@ -47,6 +49,7 @@ from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.measures import keep_measures
 from storage.recovery import recover
+from storage.runpage import write_owed, write_page
 from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
 from storage.settings import Settings
 
@@ -106,6 +109,7 @@ class Run:
             recover(self.engine, self._warcs, self.id)
             self._answered = answered(self.engine, self.id)
         self._liars = set(transact(self.engine, liars))
+        self._write(write_owed)
         self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
 
     @classmethod
@@ -269,12 +273,21 @@ class Run:
             end_run(self.engine, self.id, state, self.reason, tally)
             self.state = state
             seal(Settings(), datetime.now(UTC), self.id)
+            self._write(write_page)
         except StorageError as error:
             # In the archive it may still be running: the next start goes on with it.
             logger.critical("%s", error)
             self.state, self.reason = "not ended", str(error)
         finally:
             self._held.close()
+
+    def _write(self, page: Callable[[Connection, Path, int], None]) -> None:
+        """For people: a page that cannot be made takes nothing back of the run."""
+        home = Settings().home
+        try:
+            transact(self.engine, lambda connection: page(connection, home, self.id))
+        except StorageError as error:
+            logger.error("%s", error)
 
     def _measure(self) -> None:
         """Keep what the spider counted, and say what is otherwise than it was.
