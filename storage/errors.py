@@ -57,7 +57,11 @@ class SchemaTooNew(DatabaseError):
 
 
 class PortalBusy(DatabaseError):
-    """Raised when another process holds a portal's lock in the database."""
+    """Raised when another process holds the lock of `portal` in the database."""
+
+    def __init__(self, message: str, portal: str) -> None:
+        super().__init__(message)
+        self.portal = portal
 
 
 class WarcError(StorageError):

@@ -36,6 +36,7 @@ from storage.known import (
     history,
     known,
 )
+from storage.queries.lives import short_name
 
 State: TypeAlias = Literal[
     "captured",
@@ -443,12 +444,14 @@ class _Book:
         named = [
             each
             for each in self.known.organs
-            if each.portal == owed.organ.portal and _tail(each) in unseen.title
+            if each.portal == owed.organ.portal and short_name(each.name) in unseen.title
         ]
         if not named:
             return owed.organ.kind == "government"
-        longest = max(len(_tail(each)) for each in named)
-        return any(each.id == owed.organ.id for each in named if len(_tail(each)) == longest)
+        longest = max(len(short_name(each.name)) for each in named)
+        return any(
+            each.id == owed.organ.id for each in named if len(short_name(each.name)) == longest
+        )
 
     def _absence(self, site: Site, ends: datetime) -> _Verdict:
         """What the listings of a portal say of a report that none of them shows."""
@@ -730,12 +733,6 @@ def _all_unseen(known: Known) -> dict[str, list[_Unseen]]:
                 if url not in theirs and (look is None or look.ending not in ("good", "redirect")):
                     unseen[site.key][url] = _Unseen(url, title, look)
     return {key: list(found.values()) for key, found in unseen.items()}
-
-
-@cache
-def _tail(organ: Organ) -> str:
-    """The name without its division: 教育局 of 天山区教育局."""
-    return re.sub(r"^(?:.{2,7}?市)?(?:.{1,7}?[区县])?(?=.{2})", "", organ.name) or organ.name
 
 
 # --- telling ------------------------------------------------------------------------------------

@@ -484,9 +484,10 @@ listing_reads = Table(
     Column("scope", Text, nullable=False),
     # complete, incomplete, blocked, down, gone, not_asked
     Column("verdict", Text, nullable=False),
-    # Why it is not complete: the rule that failed, and its sentence.
+    # The rule that failed, and its sentence; of a complete one, what is odd about it.
     Column("rule", Text),
     Column("reason", Words),
+    Column("reason_zh", Words),
     Column("pages", Integer, nullable=False),
     Column("entries", Integer, nullable=False),
     Column("declared_total", Integer),

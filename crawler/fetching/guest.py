@@ -67,6 +67,11 @@ class Guest:
         self._last: dict[str, float] = {}
         self._recall(directory, datetime.now(UTC))
 
+    @property
+    def walled(self) -> frozenset[str]:
+        """The portals that are left alone because they showed one wall after another."""
+        return frozenset(self._breaker.walled)
+
     def check(self, request: Request) -> None:
         """Raises Refused for a request that may not be sent, after leaving its row.
 

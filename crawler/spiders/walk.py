@@ -8,7 +8,7 @@ like a report is fetched, with its attachments. No selector and no writing here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from crawler.cms import cms_by_key, parse_page, recognise
 from crawler.cms.base import Article, Cms, Link, Listing, Page
+from crawler.errors import ConfigurationError
 from crawler.items import (
     Attachment,
     Leaving,
@@ -32,12 +33,15 @@ from crawler.items import (
     Unusable,
     Visit,
 )
-from crawler.portals import Portal, Registry, host_of, load
+from crawler.portals import Life, Portal, Registry, host_of, load, load_lives
 from crawler.portals.titles import Identity, identify, is_annual, is_report, known, leads_on, rules
 from crawler.spiders.measuring import Measures
+from crawler.spiders.plan import EVERYTHING, Round
 
 Found = ReportPage | Attachment | Unreachable | Request
 
+# What a start may be for: everything, or what the schedule says is due.
+SCOPES = ("all", "due")
 _GONE = frozenset({404, 410})  # definite answers: the run is complete without these pages
 _NEEDED = frozenset({"entry", "channel", "page"})  # without these, more may be missing
 _TOLD = frozenset({"report", "seed"})  # purposes of pages that somebody calls a report
@@ -48,7 +52,10 @@ class PortalSpider(Spider):
     """A spider over the portals that `choose` names."""
 
     registry: Registry
+    lives: Mapping[str, tuple[Life, ...]]
     portals: tuple[Portal, ...]
+    # What each portal is asked for; the run fills it before the spider starts.
+    rounds: Mapping[str, Round]
 
     @classmethod
     def choose(cls, portal: Portal) -> bool:
@@ -59,6 +66,7 @@ class PortalSpider(Spider):
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
         cls.registry = load(cms_by_key())
+        cls.lives = load_lives(cls.registry)
         pace = settings["PACE"]
         slots = {
             portal.key: {"concurrency": 1, "delay": pace.seconds(portal.delay), "jitter": 0}
@@ -66,10 +74,16 @@ class PortalSpider(Spider):
         }
         settings.set("DOWNLOAD_SLOTS", slots, priority="spider")
 
-    def __init__(self, portals: str = "", **kwargs: Any) -> None:
-        """`portals`: keys separated by commas; all of the spider's own when empty."""
+    def __init__(self, portals: str = "", scope: str = "all", **kwargs: Any) -> None:
+        """`portals`: keys separated by commas; all of the spider's own when empty. `scope`: all,
+        or `due` for what the schedule says.
+        """
         super().__init__(**kwargs)
         self.portals = self.chosen(portals)
+        if scope not in SCOPES:
+            raise ConfigurationError(f"no scope {scope!r}: choose among {', '.join(SCOPES)}")
+        self.scope = scope
+        self.rounds = dict.fromkeys((portal.key for portal in self.portals), EVERYTHING)
         self._pages: Counter[str] = Counter()
         self._reports: Counter[str] = Counter()
         self._files: dict[str, set[Identity]] = {}

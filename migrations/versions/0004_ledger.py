@@ -58,6 +58,7 @@ def _make_ledger() -> None:
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text()),
         sa.Column("reason", sa.Text()),
+        sa.Column("reason_zh", sa.Text()),
         sa.Column("pages", sa.Integer(), nullable=False),
         sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("declared_total", sa.Integer()),

@@ -88,6 +88,16 @@ def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]
     return told
 
 
+def changed_cells(connection: sa.Connection, before: int, after: int) -> list[Change]:
+    """The cells in which two versions differ; none where a version was not read, or its figures
+    are the same.
+    """
+    old, new = _content(connection, before), _content(connection, after)
+    if old.digest is None or new.digest is None or old.digest == new.digest:
+        return []
+    return _changes(old.cells, new.cells)
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
     """What the reading in force of a version holds: path → cell, and (heading, paragraph)."""
