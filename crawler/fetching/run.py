@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
-=======
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -56,8 +54,6 @@ from storage.manners import BLOCKED
 from storage.measures import keep_measures
 from storage.recovery import recover
 from storage.runpage import write_owed, write_page
-from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
-=======
 from storage.runs import (
     LifeRecord,
     PortalRecord,
