@@ -6,7 +6,8 @@ GongkaiError
 │   ├── ContactError       a live crawl without someone to write to
 │   ├── PaceError          GONGKAI_PACE where it is not allowed
 │   ├── ReplicaError       a rehearsal whose replica does not answer
-│   └── BusyError          another process is crawling the same portal
+│   └── BusyError          another process is crawling the same portal (exit code 6)
+├── NothingDue             the schedule asks for nothing now: no failure (exit code 0)
 └── SourceError            a source cannot be had: no such file, no such capture
     └── Unreadable         its bytes open as no document: names the rule of crawler/words.toml
 """
@@ -41,7 +42,15 @@ class ReplicaError(ConfigurationError):
 
 
 class BusyError(ConfigurationError):
-    """Raised when another process is crawling one of the portals."""
+    """Raised when another process is crawling one of the portals: the one whose key is `portal`."""
+
+    def __init__(self, message: str, portal: str) -> None:
+        super().__init__(message)
+        self.portal = portal
+
+
+class NothingDue(GongkaiError):
+    """Raised in place of a run that would ask for nothing."""
 
 
 class SourceError(GongkaiError):

@@ -33,6 +33,10 @@ DOWNLOAD_DELAY_JITTER = 0  # Scrapy: 0.5, which turns 3 s into gaps down to 1.5 
 DOWNLOAD_TIMEOUT = 60  # Scrapy: 180. A slot is held that long.
 RETRY_TIMES = 2  # Scrapy: 2. What fails three times waits for the next run.
 REDIRECT_MAX_TIMES = LONGEST_REDIRECT  # Scrapy: 20
+# Ours, in seconds. A run that does nothing for so long hangs, and is ended. Honestly silent is who
+# waits an hour for a portal that asked for it (Retry-After, Crawl-delay), then a minute for an
+# answer, and then reads a scan: half an hour is left for that.
+WATCHDOG_SILENCE = 5400
 METAREFRESH_MAXDELAY = 5  # Scrapy: 100. A page that reloads itself after a minute is that page.
 # Scrapy's own, which asks whatever address a name leads to.
 TWISTED_DNS_RESOLVER = "crawler.fetching.addresses.GuardedResolver"
@@ -69,6 +73,7 @@ DOWNLOADER_MIDDLEWARES = {
 }
 EXTENSIONS = {
     "crawler.fetching.run.Run": 0,
+    "crawler.fetching.watchdog.Watchdog": 5,
     "crawler.fetching.window.Window": 10,
     "crawler.fetching.progress.Progress": 20,
 }
@@ -76,6 +81,7 @@ ITEM_PIPELINES = {
     "crawler.pipelines.captures.CapturePipeline": 100,
     "crawler.pipelines.attachments.AttachmentPipeline": 200,
     "crawler.pipelines.facts.FactsPipeline": 300,
+    "crawler.pipelines.listings.ListingsPipeline": 400,
 }
 # Scrapy: 100, which starts a hundred tasks for every answer; ours come one by one.
 CONCURRENT_ITEMS = 1

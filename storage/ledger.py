@@ -33,9 +33,11 @@ from storage.known import (
     Site,
     Version,
     addresses,
+    gone_looks,
     history,
     known,
 )
+from storage.queries.lives import short_name
 
 State: TypeAlias = Literal[
     "captured",
@@ -187,6 +189,7 @@ class _Book:
     known: Known
     _absences: dict[tuple[str, datetime], _Verdict] = field(default_factory=dict)
     _histories: dict[str, History] = field(default_factory=dict)
+    _gone: dict[str, list[datetime]] | None = None
     _unseen_by_portal: dict[str, list[_Unseen]] | None = None
 
     def cells(self, organ: Organ) -> Iterator[Cell]:
@@ -250,7 +253,7 @@ class _Book:
         main = _main(report)
         if not main or any(each.last.ending != "gone" for each in main):
             return None
-        went = max(each.last.at for each in main)
+        went = max(self._went(each) for each in main)
         word = main[-1].last.word
         proofs = (*common.proof, *map(_address, main))
         for each in report.addresses:
@@ -265,18 +268,33 @@ class _Book:
         return replace(
             common,
             state="removed",
-            as_of=went,
+            as_of=max(each.last.at for each in main),
             since=went,
             proof=proofs,
             notes=(seen, *common.notes),
         )
 
+    def _went(self, address: Address) -> datetime:
+        """The first look that found it gone, of those it ends with."""
+        if self._gone is None:
+            self._gone = gone_looks(self.connection, self.known.at)
+        good = address.good_at or address.first_seen
+        found = _first_from(good, self._gone.get(address.url, ()))
+        return min(found or address.last.at, address.last.at)
+
     def _moved(self, report: Report, common: _Verdict) -> _Verdict | None:
         """An earlier address is gone, or dropped and dead, and it was seen well at another."""
         main = _main(report)
         good = [each for each in main if each.last.ending == "good"]
-        # A seed was somewhere once; a dead link beside a good one never led anywhere.
-        seeds = [each for each in report.addresses if each.url not in self.known.listed]
+        # A seed was somewhere once; a dead link beside a good one never led anywhere, nor is the
+        # page that a removed one leads to an address of its own.
+        seeds = [
+            each
+            for each in report.addresses
+            if each.url not in self.known.listed
+            and common.since is not None
+            and each.first_seen < common.since
+        ]
         dead = [each for each in (*main, *seeds) if self._is_dead(each)]
         if not good or not dead:
             return None
@@ -324,7 +342,11 @@ class _Book:
         if (unasked := by_ending.get("unasked")) is not None:
             said = _note("not_asked", url=unasked.url)
             return self._doubt(owed, _Verdict("unproven", None, notes=(said,)))
-        if (gone := by_ending.get("gone")) is not None and not self._was_delisted(report):
+        if (gone := by_ending.get("gone")) is not None:
+            if self._was_delisted(report):
+                said = _note("delisted", url=gone.url)
+                verdict = self._without(owed)
+                return replace(verdict, notes=(said, *verdict.notes))
             facts = {"url": gone.url, "word": gone.last.word}
             return _at_address("removed", gone, _note("never_there", **facts))
         return None
@@ -436,12 +458,14 @@ class _Book:
         named = [
             each
             for each in self.known.organs
-            if each.portal == owed.organ.portal and _tail(each) in unseen.title
+            if each.portal == owed.organ.portal and short_name(each.name) in unseen.title
         ]
         if not named:
             return owed.organ.kind == "government"
-        longest = max(len(_tail(each)) for each in named)
-        return any(each.id == owed.organ.id for each in named if len(_tail(each)) == longest)
+        longest = max(len(short_name(each.name)) for each in named)
+        return any(
+            each.id == owed.organ.id for each in named if len(short_name(each.name)) == longest
+        )
 
     def _absence(self, site: Site, ends: datetime) -> _Verdict:
         """What the listings of a portal say of a report that none of them shows."""
@@ -723,12 +747,6 @@ def _all_unseen(known: Known) -> dict[str, list[_Unseen]]:
                 if url not in theirs and (look is None or look.ending not in ("good", "redirect")):
                     unseen[site.key][url] = _Unseen(url, title, look)
     return {key: list(found.values()) for key, found in unseen.items()}
-
-
-@cache
-def _tail(organ: Organ) -> str:
-    """The name without its division: 教育局 of 天山区教育局."""
-    return re.sub(r"^(?:.{2,7}?市)?(?:.{1,7}?[区县])?(?=.{2})", "", organ.name) or organ.name
 
 
 # --- telling ------------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ class DatabaseLocks:
                 self.release()
                 raise PortalBusy(
                     f"{key} is being crawled from another machine: wait for its end "
-                    "(`archive runs` shows it), or crawl other portals with -a portals=KEY"
+                    "(`archive runs` shows it), or crawl other portals with -a portals=KEY",
+                    key,
                 )
 
     def release(self) -> None:

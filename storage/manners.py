@@ -134,8 +134,12 @@ def within(opens: str, closes: str, timezone: str, at: datetime) -> bool:
     >>> within("22:00", "09:00", "Asia/Shanghai", datetime(2026, 1, 5, 16, tzinfo=UTC))
     True
     """
-    hours = Hours(time.fromisoformat(opens), time.fromisoformat(closes))
-    return hours.hold(at.astimezone(ZoneInfo(timezone)).time())
+    return within_hours(opens, closes, at.astimezone(ZoneInfo(timezone)).time())
+
+
+def within_hours(opens: str, closes: str, at: time) -> bool:
+    """The same of a time of the clock."""
+    return Hours(time.fromisoformat(opens), time.fromisoformat(closes)).hold(at)
 
 
 def retry_after(value: str | None, now: datetime) -> float:

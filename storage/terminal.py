@@ -6,11 +6,11 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,14 +18,23 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.alerts import Alert, Severity, Step
+from storage.doctor.model import Level, Note
 from storage.errors import DirectoryError
+from storage.impact_page import kept, rows
+from storage.ledger import Cell as LedgerCell
+from storage.ledger import State as LedgerState
 from storage.queries.corrections import Correction
 from storage.queries.coverage import Field, State
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Side, Version
+from storage.queries.impact import Impact
+from storage.queries.lives import OrganLife
+from storage.queries.personal import Place as PersonalPlace
 from storage.queries.politeness import Audit
 from storage.queries.report import Cell, Finding, Report, Source
 from storage.queries.runs import Run
+from storage.queries.sources import Place
+from storage.queries.withdrawals import Act
 
 # One letter a state, readable without colour.
 LETTERS: dict[State, tuple[str, str, str]] = {
@@ -36,6 +45,27 @@ LETTERS: dict[State, tuple[str, str, str]] = {
     "unread": ("U", "magenta", "captured, no form recognised"),
     "unreachable": ("!", "red", "known, every attempt failed"),
     "missing": (".", "bright_black", "nothing known"),
+    "withdrawn": ("W", "bright_black", "withdrawn: `archive withdrawals` says why"),
+}
+
+_LEVELS: dict[Level, tuple[str, str]] = {
+    "well": ("well", "green"),
+    "attention": ("attention", "yellow"),
+    "cannot_run": ("cannot run", "red"),
+}
+
+LEDGER_LETTERS: dict[LedgerState, tuple[str, str, str]] = {
+    "captured": ("C", "green", "captured, in time"),
+    "captured_late": ("L", "yellow", "captured, published late"),
+    "moved": ("M", "cyan", "captured, found at another address"),
+    "attachment_only": ("A", "magenta", "attachment only"),
+    "unreadable": ("U", "magenta", "captured, not readable"),
+    "removed": ("R", "red", "removed after publication"),
+    "absent": ("X", "red", "listing proves absence"),
+    "blocked": ("B", "red", "blocked"),
+    "portal_down": ("D", "red", "portal down"),
+    "not_due": (".", "bright_black", "not yet due"),
+    "unproven": ("?", "red", "not proven yet"),
 }
 
 # In a pipe or a log there is no terminal to fit into: do not fold a table at 80.
@@ -53,10 +83,82 @@ def show_coverage(fields: Sequence[Field]) -> None:
 
 def draw_coverage(fields: Sequence[Field], file: Path) -> None:
     """The same as an SVG that asks nobody for a font. Raises DirectoryError."""
-    console = Console(record=True, width=_PICTURE_WIDTH, file=StringIO(), highlight=False)
+    console = _picture()
     _coverage(console, fields)
+    _draw(console, "archive coverage", file)
+
+
+def show_ledger(cells: Sequence[LedgerCell]) -> None:
+    """One row an organ, one column a year, and the legend."""
+    _ledger(_console(), cells)
+
+
+def draw_ledger(cells: Sequence[LedgerCell], file: Path) -> None:
+    """The same as an SVG that asks nobody for a font. Raises DirectoryError."""
+    console = _picture()
+    _ledger(console, cells)
+    _draw(console, "archive ledger", file)
+
+
+def show_cell(cell: LedgerCell, places: Mapping[int, Place]) -> None:
+    """One organ and year: its state, why, and where each proof lies."""
+    console = _console()
+    console.print(Text(f"{cell['organ']} ({cell['division_code']}) {cell['year']}", style="bold"))
+    late = f", {cell['late_days']} days late" if cell["late_days"] else ""
+    facts = {
+        "state": f"{LEDGER_LETTERS[cell['state']][2]}{late}",
+        "deadline": cell["deadline"] or "none",
+        "published": cell["published"] or "-",
+        "since": _minute(cell["since"] or "-"),
+        "proven to": _minute(cell["as_of"] or "-"),
+        "note": cell["note"],
+        "说明": cell["note_zh"],
+    }
+    for label, value in facts.items():
+        if value:
+            console.print(Text(f"{label:<11}{value}"), soft_wrap=True)
+    table = _table("proof", "look", "capture", "at", "address", "WARC file", "offset")
+    for each in cell["proof"]:
+        place = places.get(each["capture_id"] or 0)
+        table.add_row(
+            each["kind"],
+            str(each["listing_read_id"] or ""),
+            str(each["capture_id"] or ""),
+            _minute(each["at"]),
+            Text(each["url"]),
+            place.warc_file if place else "",
+            str(place.offset) if place else "",
+        )
+    if cell["proof"]:
+        console.print(table)
+
+
+def show_organs(organs: Sequence[OrganLife]) -> None:
+    """One row an organ."""
+    table = _table("division", "organ", "kind", "from", "to", "follows", "becomes", "reports", "?")
+    for each in organs:
+        years = [each["first_report"], each["last_report"]]
+        table.add_row(
+            each["division_code"],
+            each["organ"],
+            each["kind"],
+            each["begins"] or "",
+            each["ends"] or "",
+            "、".join(each["follows"]),
+            "、".join(each["becomes"]),
+            " to ".join(str(year) for year in years if year),
+            f"becomes {'、'.join(each['candidates'])}?" if each["candidates"] else "",
+        )
+    _console().print(table)
+
+
+def _picture() -> Console:
+    return Console(record=True, width=_PICTURE_WIDTH, file=StringIO(), highlight=False)
+
+
+def _draw(console: Console, title: str, file: Path) -> None:
     try:
-        svg = console.export_svg(title="archive coverage")
+        svg = console.export_svg(title=title)
         file.write_text(_LOADED_FONT.sub("", svg), encoding="utf-8")
     except OSError as error:
         raise DirectoryError(
@@ -65,17 +167,41 @@ def draw_coverage(fields: Sequence[Field], file: Path) -> None:
 
 
 def _coverage(console: Console, fields: Sequence[Field]) -> None:
-    years = sorted({field["year"] for field in fields})
+    _map(console, [_Square(f["division_code"], f["organ"], f["year"], f["state"]) for f in fields])
+    _legend(console, LETTERS, Counter(field["state"] for field in fields))
+
+
+def _ledger(console: Console, cells: Sequence[LedgerCell]) -> None:
+    _map(console, [_Square(c["division_code"], c["organ"], c["year"], c["state"]) for c in cells])
+    _legend(console, LEDGER_LETTERS, Counter(cell["state"] for cell in cells))
+
+
+class _Square(NamedTuple):
+    division: str
+    organ: str
+    year: int
+    state: State | LedgerState
+
+
+def _map(console: Console, squares: Sequence[_Square]) -> None:
+    """One row an organ, one column a year."""
+    styles = LETTERS | LEDGER_LETTERS
+    years = sorted({square.year for square in squares})
     table = _table("division", "organ", *(f"{year % 100:02}" for year in years), narrow=True)
-    organs = groupby(fields, key=lambda field: (field["division_code"], field["organ"]))
-    for (division, organ), known in organs:
-        letters = {field["year"]: _letter(field["state"]) for field in known}
+    for (division, organ), known in groupby(squares, key=lambda each: (each.division, each.organ)):
+        letters = {each.year: Text(*styles[each.state][:2]) for each in known}
         table.add_row(division, organ, *(letters.get(year, Text(" ")) for year in years))
     console.print(table)
-    counts = Counter(field["state"] for field in fields)
-    for state, (_, _, meaning) in LETTERS.items():
+
+
+def _legend(
+    console: Console,
+    letters: Mapping[Any, tuple[str, str, str]],
+    counts: Counter[Any],
+) -> None:
+    for state, (letter, style, meaning) in letters.items():
         if counts[state]:
-            console.print(Text.assemble(_letter(state), f" {meaning} ({counts[state]})"))
+            console.print(Text.assemble((letter, style), f" {meaning} ({counts[state]})"))
 
 
 def show_report(report: Report, sources: Iterable[Source]) -> None:
@@ -89,6 +215,9 @@ def show_report(report: Report, sources: Iterable[Source]) -> None:
         console.print(_cells(name, list(cells)))
     for line in report["indicators"]:
         console.print(Text(f"{line['block']} {line['label']} ({line['unit']}): {line['raw']}"))
+    if report["masked"]:
+        told = ", ".join(f"{count} {_kind(kind)}" for kind, count in report["masked"].items())
+        console.print(f"covered: {told}; `archive personal` says where")
     if report["unclaimed"]:
         console.print(f"{len(report['unclaimed'])} tables that nobody claimed: see --json")
     _show_checks(console, report["findings"])
@@ -98,7 +227,11 @@ def show_history(versions: Iterable[Version]) -> None:
     """Each version with its captures, and both sides of every cell that changed."""
     console = _console()
     for version in versions:
-        title = f"{version['part']} {version['name'] or version['title']}"
+        if version["withdrawn"] is not None:
+            told = f"version {version['id']}: {version['part']} {version['withdrawn']}"
+            console.print(Text(told, style="bold"))
+            continue
+        title = f"version {version['id']}: {version['part']} {version['name'] or version['title']}"
         console.print(Text(title, style="bold"))
         seen = f"{_minute(version['first_seen'])} to {_minute(version['last_seen'])}"
         console.print(f"  seen {seen}, {version['canonical_rule']} {version['canonical_digest']}")
@@ -170,6 +303,14 @@ def show_runs(runs: Iterable[Run]) -> None:
     _console().print(table)
 
 
+def show_schedule(lines: Iterable[tuple[str, str, str, str]]) -> None:
+    """One row a thing that is due: portal, what, since when, why."""
+    table = _table("portal", "what is due", "since", "why")
+    for portal, what, since, why in lines:
+        table.add_row(portal, Text(what), since, why)
+    _console().print(table)
+
+
 SEVERITIES: dict[Severity, str] = {"critical": "red", "warning": "yellow", "info": "cyan"}
 
 
@@ -219,6 +360,67 @@ def _compact(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
+def show_impact(hosts: Iterable[Impact]) -> None:
+    """A table a host, its figures against the promises."""
+    console = _console()
+    for told in hosts:
+        console.print(Text(told["host"], style="bold"))
+        table = _table("what", "", "")
+        for label, label_zh, value in rows(told):
+            table.add_row(label, label_zh, Text(value))
+        console.print(table)
+        for sentence in kept(told):
+            console.print(sentence)
+
+
+def show_examination(notes: Iterable[Note]) -> None:
+    """One line a note, its cure under it."""
+    console = _console()
+    for note in notes:
+        word, style = _LEVELS[note.level]
+        console.print(
+            Text.assemble((f"{word:<10}", style), f"{note.check:<14}{note.says}"), soft_wrap=True
+        )
+        if note.cure:
+            console.print(Text(f"{'':<24}→ {note.cure}"), soft_wrap=True)
+
+
+def show_withdrawals(acts: Iterable[Act]) -> None:
+    """One row an act."""
+    table = _table("when", "what", "act", "by", "why", "")
+    for act in acts:
+        what = act["url"] or f"{act['organ']} {act['year']}"
+        if act["version"] is not None:
+            what += f" version {act['version']}"
+        table.add_row(
+            _minute(act["made_at"]),
+            Text(what),
+            act["action"],
+            Text(act["author"]),
+            Text(act["reason"]),
+            "in force" if act["in_force"] else "",
+        )
+    _console().print(table)
+
+
+def show_personal(places: Sequence[PersonalPlace]) -> None:
+    """One row a place, and how many numbers there are of each kind."""
+    table = _table("division", "organ", "year", "version", "place", "kind", "numbers")
+    for place in places:
+        table.add_row(
+            place["division_code"],
+            place["organ"],
+            str(place["year"]),
+            str(place["version"] or ""),
+            Text(place["place"]),
+            _kind(place["kind"]),
+            str(place["count"]),
+        )
+    console = _console()
+    console.print(table)
+    console.print("Every answer covers them; `archive withdraw` hides a whole document.")
+
+
 def show_audit(found: Audit) -> None:
     """One row a broken rule, and how many requests were looked at."""
     console = _console()
@@ -236,6 +438,10 @@ def show_audit(found: Audit) -> None:
     console.print(f"{found['requests']} requests, {len(found['violations'])} violations")
 
 
+def _kind(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
 
@@ -245,11 +451,6 @@ def _table(*headers: str, narrow: bool = False) -> Table:
     for header in headers:
         table.add_column(header, overflow="fold")
     return table
-
-
-def _letter(state: State) -> Text:
-    letter, style, _ = LETTERS[state]
-    return Text(letter, style=style)
 
 
 def _head(report: Report) -> Iterable[tuple[str, str]]:

@@ -151,7 +151,7 @@ def test_a_full_disk_stops_the_crawl_and_says_so(tmp_path: Path, database_url: s
             timeout=60,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
         )
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "room" in done.stderr or "space" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
     assert len(host.asked) < 40

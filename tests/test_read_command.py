@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import signal
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.crawling import ROOT, Operator
+from tests.crawling import BIN, ROOT, Operator
 from tests.replica.reports import body_html, flattened, generate, gold_report, seed_report
 
 GOLD = Path(__file__).parent / "gold"
@@ -155,3 +158,21 @@ def test_what_cannot_be_opened_is_named_with_the_cure(
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert name in done.stderr
+
+
+def test_a_reader_that_went_away_ends_it_quietly(tmp_path: Path) -> None:
+    """As `scrapy read FILE | head` does."""
+    draft = tmp_path / "draft.html"
+    draft.write_text(f"<html><body>{body_html(gold_report('hongze-2024'))}</body></html>", "utf-8")
+    there, here = os.pipe()
+    os.close(there)
+    done = subprocess.run(
+        [BIN / "scrapy", "read", draft],
+        stdout=here,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=Operator(tmp_path / "home", pace="").environment(),
+        check=False,
+    )
+    os.close(here)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")

@@ -224,12 +224,12 @@ def test_a_spent_budget_stops_the_run_till_another_day(
 ) -> None:
     with scripted(_quiet) as host:
         operator = operator_at(tmp_path / "home", sqlite_template, host)
-        assert operator.crawl("urumqi_districts", portals="midong").returncode == 1
+        assert operator.crawl("urumqi_districts", portals="midong").returncode == 3
         before = len(host.asked)
         _as_if_asked(operator, times=5000 - before - 2)
         done = operator.crawl("urumqi_districts", portals="midong")
     assert len(host.asked) == before + 2
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "stopped: the day's budget is spent" in done.stderr
     assert operator.ask("runs")[0]["stats"]["outcome/budget_spent"] > 0
 

@@ -31,6 +31,12 @@ STRANGE = (
 LF_ONLY = b"HTTP/1.0 200 OK\nServer: old\nContent-Length: 5\n\n"
 
 
+@pytest.fixture(params=["sqlite"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """What goes over the wire does not ask which database there is; test_crawl has both."""
+    return str(request.param)
+
+
 @contextmanager
 def serving(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
     """A proxy that answers the home page with these bytes and hangs up; the requests for it."""

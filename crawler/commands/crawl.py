@@ -1,6 +1,5 @@
-"""`scrapy crawl SPIDER [-a portals=KEY,KEY]`, with our checks before and an exit code after.
-
-Exit codes: 0 the run is complete, 1 it is incomplete or was stopped, 2 it could not start.
+"""`scrapy crawl SPIDER [-a portals=KEY,KEY] [-a scope=due]`, with our checks before and an exit
+code after: see exits.py.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from datetime import UTC, datetime
 from scrapy.commands.crawl import Command as CrawlCommand
 from scrapy.crawler import Crawler
 
-from crawler.errors import ConfigurationError, GongkaiError
+from crawler.commands.exits import Exit, exit_of
+from crawler.errors import BusyError, ConfigurationError, GongkaiError, NothingDue
 from crawler.fetching.pace import check_start
 from crawler.fetching.run import Run
 from crawler.spiders.walk import PortalSpider
@@ -34,6 +34,10 @@ class Command(CrawlCommand):
         assert isinstance(crawling, asyncio.Task)
         self.crawler_process.start()
         failure = crawling.exception() if crawling.done() and not crawling.cancelled() else None
+        if isinstance(failure, NothingDue):
+            if sys.stderr.isatty():
+                print(failure, file=sys.stderr)
+            return
         if isinstance(failure, GongkaiError | StorageError):
             self._refuse(failure)
             return
@@ -50,8 +54,10 @@ class Command(CrawlCommand):
         crawler = self._create_crawler(args[0])
         if not issubclass(crawler.spidercls, PortalSpider):
             raise ConfigurationError(f"{args[0]} crawls no portals: derive it from PortalSpider")
-        if unknown := sorted(set(opts.spargs) - {"portals"}):
-            raise ConfigurationError(f"no argument {unknown[0]!r}: the only one is -a portals=KEY")
+        if unknown := sorted(set(opts.spargs) - {"portals", "scope"}):
+            raise ConfigurationError(
+                f"no argument {unknown[0]!r}: there are -a portals=KEY and -a scope=due"
+            )
         if not crawler.settings.getbool("ROBOTSTXT_OBEY"):
             raise ConfigurationError("a guest obeys robots.txt: leave ROBOTSTXT_OBEY as it is")
         portals = crawler.spidercls.chosen(opts.spargs.get("portals", ""))
@@ -61,7 +67,8 @@ class Command(CrawlCommand):
 
     def _refuse(self, error: Exception) -> None:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        self.exitcode = 2
+        busy = isinstance(error, BusyError)
+        self.exitcode = Exit.BUSY if busy else Exit.CONFIGURATION
 
     def _say(self, crawler: Crawler) -> None:
         """One line for a person; for cron only what is not as it should be."""
@@ -70,7 +77,7 @@ class Command(CrawlCommand):
         except RuntimeError:  # it ended before it had extensions
             run = None
         complete = run is not None and run.state == "complete"
-        self.exitcode = 0 if complete else 1
+        self.exitcode = Exit.INTERNAL if run is None else exit_of(run.state, faulty=run.faulty)
         if run is None:
             print("the crawl could not start: see the lines above", file=sys.stderr)
         elif not complete or sys.stderr.isatty():

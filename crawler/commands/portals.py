@@ -11,7 +11,7 @@ from scrapy.commands import ScrapyCommand
 from crawler.cms import cms_by_key
 from crawler.commands.terminal import terminal
 from crawler.errors import RegistryError
-from crawler.portals import Registry, load
+from crawler.portals import Registry, load, load_lives
 
 
 class Command(ScrapyCommand):
@@ -19,11 +19,12 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def short_desc(self) -> str:
-        return "List the portals of the registry and check their files"
+        return "List the portals of the registry and check their files and their organs"
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         try:
             registry = load(cms_by_key())
+            load_lives(registry)
         except RegistryError as error:
             print(f"RegistryError: {error}", file=sys.stderr)
             self.exitcode = 2

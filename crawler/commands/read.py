@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -67,6 +68,8 @@ class Command(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         if not args:
             raise UsageError("name a file, a folder, or - for stdin", print_help=False)
+        # A reader that has seen enough (`| head`) ends this as it ends any other filter.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         self.exitcode = 0
         last = next(self._sources([opts.last]), None) if opts.last else None
         before = read(last.document) if last else None

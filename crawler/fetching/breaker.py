@@ -22,6 +22,7 @@ class Breaker:
     def __init__(self) -> None:
         self._streaks: defaultdict[str, _Streak] = defaultdict(_Streak)
         self._open: dict[str, str] = {}
+        self.walled: set[str] = set()  # portals that are left alone because of walls
 
     def note(self, portal: str, url: str, outcome: str) -> None:
         """Hear how a request ended, in the word of its attempt."""
@@ -38,6 +39,7 @@ class Breaker:
             streak.walled.clear()
         if len(streak.walled) >= WALLS:
             self._open[portal] = f"{WALLS} answers in a row were a wall"
+            self.walled.add(portal)
         elif len(streak.bad) >= TROUBLES:
             self._open[portal] = f"{TROUBLES} requests in a row failed"
 

@@ -67,6 +67,11 @@ class Guest:
         self._last: dict[str, float] = {}
         self._recall(directory, datetime.now(UTC))
 
+    @property
+    def walled(self) -> frozenset[str]:
+        """The portals that are left alone because they showed one wall after another."""
+        return frozenset(self._breaker.walled)
+
     def check(self, request: Request) -> None:
         """Raises Refused for a request that may not be sent, after leaving its row.
 
@@ -143,7 +148,7 @@ class Guest:
         self._run.refuse(request, refusal.outcome, refusal.reason)
         if refusal.gap:
             self._run.incomplete(refusal.gap)
-        raise Refused(f"{request.url}: {refusal.reason}")
+        raise Refused(f"{request.url}: {refusal.reason}", refusal.outcome)
 
     def _seconds_left(self, request: Request) -> float:
         """Until both the delay since the portal's last request and its Retry-After are over."""

@@ -5,11 +5,41 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from crawler.errors import BusyError
+from storage.runs import AtWork
+
+# Who has asked for nothing for so long waits for an hour it was told to wait, or hangs.
+_SILENT = timedelta(minutes=10)
+
+
+def explained(portal: str, work: AtWork | None, now: datetime, patience: timedelta) -> BusyError:
+    """Who holds a portal, since when, and when it last did something.
+
+    `patience`: after a silence of so long, a run ends itself.
+    """
+    if work is None:  # a command that changes the archive, or a run that is about to begin
+        return BusyError(f"{portal} is held by another command: wait for its end", portal)
+    said = f"{portal} is being crawled by run {work.run_id} since {_moment(work.since)}"
+    last = max(work.asked or work.since, work.since)
+    if now - last < _SILENT:
+        cure = "wait for its end, or crawl other portals with -a portals=KEY"
+        return BusyError(
+            f"{said}, which last asked for something at {_moment(last)}: {cure}", portal
+        )
+    return BusyError(
+        f"{said}, which has asked for nothing since {_moment(last)}: if it hangs it ends itself "
+        f"by {_moment(last + patience)}, and the next start goes on with it",
+        portal,
+    )
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 class PortalLocks:
@@ -30,7 +60,8 @@ class PortalLocks:
                 self.release()
                 raise BusyError(
                     f"{key} is being crawled by another process: wait for its end "
-                    "(`archive runs` shows it), or crawl other portals with -a portals=KEY"
+                    "(`archive runs` shows it), or crawl other portals with -a portals=KEY",
+                    key,
                 ) from None
 
     def release(self) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Self
 from zlib import crc32
 
@@ -18,14 +21,16 @@ from scrapy.http import Response
 from scrapy.settings import overridden_settings
 from sqlalchemy import Connection
 
+from crawler.errors import BusyError
 from crawler.fetching import outcomes
 from crawler.fetching.answers import open_answer
 from crawler.fetching.guest import Guest
-from crawler.fetching.lock import PortalLocks
+from crawler.fetching.lock import PortalLocks, explained
 from crawler.fetching.pace import Pace, check_start
+from crawler.fetching.planning import Plan, everything, what_is_due
 from crawler.fetching.triage import Missing
 from crawler.items import Visit
-from crawler.portals import Portal, host_of
+from crawler.portals import Life, Portal, host_of
 from crawler.spiders.walk import PortalSpider
 from storage.captures import (
     Asked,
@@ -42,12 +47,23 @@ from storage.captures import (
 )
 from storage.database import open_for_writing, transact
 from storage.drift import Drift, drifts
-from storage.errors import DatabaseError, StorageError
+from storage.errors import DatabaseError, PortalBusy, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
+from storage.manners import BLOCKED
 from storage.measures import keep_measures
 from storage.recovery import recover
-from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
+from storage.runpage import write_owed, write_page
+from storage.runs import (
+    LifeRecord,
+    PortalRecord,
+    Start,
+    Terms,
+    answered,
+    at_work,
+    begin_run,
+    end_run,
+)
 from storage.settings import Settings
 from storage.watch import watch
 
@@ -56,7 +72,17 @@ logger = logging.getLogger(__name__)
 _VALIDATED = frozenset({"report", "seed", "attachment"})
 # One page in so many is asked for whole in each run, others the next time.
 READ_WHOLE_EVERY = 30
-_TALLIED = ("attempts", "outcome/", "incomplete/", "reports/", "attachments/", "drift/")
+_TALLIED = (
+    "attempts",
+    "outcome/",
+    "incomplete/",
+    "blocked/",
+    "drift/",
+    "reports/",
+    "attachments/",
+)
+# Purposes of the pages without which nothing can be said of a portal.
+_LEADING = frozenset({"robots", "entry", "channel", "listing", "page"})
 
 
 class Run:
@@ -69,6 +95,8 @@ class Run:
         self.state, self.reason = "running", ""
         self.missing: dict[str, Missing | None] = {}  # what each host answers for nothing
         self.abandoned = False
+        self.faulty = False  # whether an exception of ours ended the reading of a page
+        self._walls: dict[str, str] = {}  # leading pages behind a wall, and their portals
         self._closing: asyncio.Future[None] | None = None
         settings = Settings()
         self._warcs = settings.warc_directory
@@ -76,17 +104,46 @@ class Run:
             # What is held is let go of where the start fails, and at the end of the run otherwise.
             self.engine = open_for_writing(settings)
             held.callback(self.engine.dispose)
+            if spider.scope == "due":
+                spider.portals = self._planned(spider).portals
             keys = [portal.key for portal in spider.portals]
-            held.enter_context(PortalLocks(settings.home / "locks", keys))
-            held.callback(DatabaseLocks(self.engine, keys).release)
+            self._lock(held, settings.home / "locks", keys)
+            # Of what is due, another start may have done some, and ended, in between.
+            self.plan = self._planned(spider)
+            spider.portals, spider.rounds = self.plan.portals, self.plan.rounds
             self._begin(crawler, spider)
             self._held = held.pop_all()
 
+    def _lock(self, held: ExitStack, folder: Path, keys: list[str]) -> None:
+        """Raises BusyError, which says who is at work."""
+        try:
+            held.enter_context(PortalLocks(folder, keys))
+            held.callback(DatabaseLocks(self.engine, keys).release)
+        except (BusyError, PortalBusy) as error:
+            work = transact(self.engine, partial(at_work, portal=error.portal))
+            patience = timedelta(seconds=self.crawler.settings.getfloat("WATCHDOG_SILENCE"))
+            raise explained(error.portal, work, datetime.now(UTC), patience) from None
+
+    def _planned(self, spider: PortalSpider) -> Plan:
+        """What the spider's portals are to be asked for. Raises NothingDue."""
+
+        def work(connection: Connection) -> Plan:
+            if spider.scope == "all":
+                return everything(connection, spider.portals)
+            return what_is_due(
+                connection, spider.name, spider.portals, spider.registry, datetime.now(UTC)
+            )
+
+        return transact(self.engine, work)
+
     def _begin(self, crawler: Crawler, spider: PortalSpider) -> None:
         """Go on with the run that did not end, or begin one."""
-        start = _start(crawler, spider)
+        start = _start(crawler, spider, self.plan)
         begun = begin_run(
-            self.engine, start, [(_record(p), _terms(p, start.pace)) for p in spider.portals]
+            self.engine,
+            start,
+            [(_record(p), _terms(p, start.pace)) for p in spider.portals],
+            [_life(p, life) for p in spider.portals for life in spider.lives.get(p.key, ())],
         )
         self.id, self.resumed = begun.run_id, begun.resumed
         self.recorder = Recorder(
@@ -107,6 +164,7 @@ class Run:
             recover(self.engine, self._warcs, self.id)
             self._answered = answered(self.engine, self.id)
         self._liars = set(transact(self.engine, liars))
+        self._write(write_owed)
         self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
 
     @classmethod
@@ -179,7 +237,13 @@ class Run:
             request.meta["capture_id"] = ref.id
             if known is not None and ending.outcome == outcomes.OK:
                 self._compare(request, known, exchange, ref)
+        self._note_wall(request, ending.outcome)
         self._count(ending.outcome)
+
+    def _note_wall(self, request: Request, outcome: str) -> None:
+        self._walls.pop(request.url, None)
+        if outcome == BLOCKED and self.purpose(request) in _LEADING:
+            self._walls[request.url] = request.meta["portal"]
 
     def refuse(self, request: Request, outcome: str, error: str = "") -> None:
         """Leave a row for a request that was never sent."""
@@ -247,23 +311,26 @@ class Run:
             self.leave("archive cannot be written")
 
     def _spider_error(self) -> None:
+        self.faulty = True
         self.incomplete("spider error")
 
     def _item_error(self) -> None:
+        self.faulty = True
         self.incomplete("item error")
 
     def _closed(self, reason: str) -> None:
-        for key in self.spider.silent():
+        # A look at what is due may meet no report; a walk through everything may not.
+        for key in self.plan.whole.intersection(self.spider.silent()):
             self.incomplete(f"{key} showed no report")
         if reason == "finished" and not self.abandoned:
             self._measure()
+        for key in {*self._walls.values(), *self.guest.walled}:
+            self.stats.inc_value(f"blocked/{key}")
         counts = self.stats.get_stats()
         gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
         self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
         # Told to leave, it stops: the next start goes on where this one ended.
-        state = "stopped" if reason != "finished" else "incomplete" if gaps else "complete"
-        if state != "stopped" and any(key.startswith("drift/") for key in counts):
-            state = "drift"
+        state = "stopped" if reason != "finished" else _worst(counts)
         tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
         try:
             self.recorder.close()
@@ -271,12 +338,21 @@ class Run:
             self.state = state
             self._watch()
             seal(Settings(), datetime.now(UTC), self.id)
+            self._write(write_page)
         except StorageError as error:
             # In the archive it may still be running: the next start goes on with it.
             logger.critical("%s", error)
             self.state, self.reason = "not ended", str(error)
         finally:
             self._held.close()
+
+    def _write(self, page: Callable[[Connection, Path, int], None]) -> None:
+        """For people: a page that cannot be made takes nothing back of the run."""
+        home = Settings().home
+        try:
+            transact(self.engine, lambda connection: page(connection, home, self.id))
+        except StorageError as error:
+            logger.error("%s", error)
 
     def _watch(self) -> None:
         """Say what is wrong by now. The run has ended and is kept, whatever comes of this."""
@@ -305,12 +381,20 @@ class Run:
             self.incomplete("measures could not be kept")
 
 
+def _worst(counts: Iterable[str]) -> str:
+    """The state of a run that came to its end, by what was counted on the way."""
+    for state in ("blocked", "drift", "incomplete"):
+        if any(key.startswith(f"{state}/") for key in counts):
+            return state
+    return "complete"
+
+
 def _referrer(request: Request) -> str | None:
     referrer = request.headers.get("Referer")
     return referrer.decode("latin-1") if referrer else None
 
 
-def _start(crawler: Crawler, spider: PortalSpider) -> Start:
+def _start(crawler: Crawler, spider: PortalSpider, plan: Plan) -> Start:
     pace: Pace = crawler.settings["PACE"]
     return Start(
         spider=spider.name,
@@ -319,6 +403,8 @@ def _start(crawler: Crawler, spider: PortalSpider) -> Start:
         config_digest=_configuration_digest(crawler, spider.portals),
         rehearsal=pace.rehearsal,
         pace=pace.factor,
+        scope=spider.scope,
+        due_since=plan.since,
     )
 
 
@@ -330,6 +416,19 @@ def _record(portal: Portal) -> PortalRecord:
         name_en=portal.name_en,
         cms=portal.cms,
         government=portal.government,
+    )
+
+
+def _life(portal: Portal, life: Life) -> LifeRecord:
+    return LifeRecord(
+        portal=portal.key,
+        division_code=portal.division_code,
+        organ=life.organ,
+        kind=life.kind,
+        begins=life.begins.isoformat() if life.begins else None,
+        ends=life.ends.isoformat() if life.ends else None,
+        becomes=life.becomes,
+        evidence=life.evidence,
     )
 
 

@@ -135,7 +135,7 @@ def identify(
     name = next(filter(None, named), None) or _publisher(portal, source)
     owner = _owner(portal, name, others)
     organ = canonical_organ(owner, name)
-    kind = _organ_kind(owner, organ)
+    kind = organ_kind(owner, organ)
     years = (year_of(text) for text in (*titles, *reversed(trail)))
     year = next((year for year in years if year), None)
     if year is None and published:
@@ -172,7 +172,7 @@ def _publisher(portal: Portal, source: str | None) -> str:
 def known(portal: Portal, organ: str, year: int) -> Identity:
     """The identity of a report whose organ and year are known beforehand."""
     name = canonical_organ(portal, organ)
-    return Identity(portal.division_code, name, _organ_kind(portal, name), year)
+    return Identity(portal.division_code, name, organ_kind(portal, name), year)
 
 
 def organ_in(title: str) -> str:
@@ -215,7 +215,8 @@ def _government_names(portal: Portal) -> tuple[str, ...]:
     return (portal.government, portal.name_zh, *portal.government_aliases)
 
 
-def _organ_kind(portal: Portal, organ: str) -> str:
+def organ_kind(portal: Portal, organ: str) -> str:
+    """government, office, department or township, told by a canonical name."""
     if organ == portal.government:
         return "government"
     kinds = ("office", "township", "department")

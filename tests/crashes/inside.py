@@ -10,6 +10,7 @@ import datetime
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -34,9 +35,9 @@ class Orders:
     """What is to happen to a crawler.
 
     `at` is the place, `storage.warc:os.fsync`: a module, and a path in it. `when` it dies: before
-    or after the `nth` call, or half-way, when half of what the call was to write is written; `seen`
-    counts only calls whose arguments show this text. `constants`: values by place. `clock`:
-    seconds by which it goes wrong.
+    or after the `nth` call, or half-way, when half of what the call was to write is written; or
+    `hang`: that call never returns. `seen` counts only calls whose arguments show this text.
+    `constants`: values by place. `clock`: seconds by which it goes wrong.
     """
 
     at: str = ""
@@ -87,6 +88,8 @@ def _deadly(function: Callable[..., Any], orders: Orders) -> Callable[..., Any]:
     def called(*arguments: Any, **named: Any) -> Any:
         if orders.seen not in repr(arguments) or next(calls) != orders.nth:
             return function(*arguments, **named)
+        if orders.when == "hang":
+            threading.Event().wait()
         if orders.when == "after":
             function(*arguments, **named)
         elif orders.when == "half":

@@ -54,6 +54,6 @@ def crawl(home: Path, site: Site) -> Crawled:
             text=True,
             check=False,
         )
-    if done.returncode not in {0, 1}:
+    if done.returncode not in {0, 3, 4}:
         raise subprocess.CalledProcessError(done.returncode, _COMMAND, stderr=done.stderr)
     return Crawled(Settings(home, database_url=None), site, replica.log, done.stderr)

@@ -230,7 +230,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, answer: Answer) -> None:
         """One write for head and body, so that a client never waits for the second half."""
-        lines = [f"{self.protocol_version} {answer.status} {responses[answer.status]}"]
+        # Walls answer with numbers that no standard names.
+        phrase = responses.get(answer.status, "Unnamed")
+        lines = [f"{self.protocol_version} {answer.status} {phrase}"]
         lines += [f"{name}: {value}" for name, value in answer.headers]
         lines += [f"Date: {self.date_time_string()}", f"Content-Length: {len(answer.body)}", "", ""]
         body = b"" if self.command == "HEAD" else answer.body

@@ -1,0 +1,530 @@
+"""What of a portal is due now, since when and why; and when anything will be.
+
+Computed from what was last done, never from a list of nights: whatever nights were missed, the
+next start does once what is due then. How often what is asked for stands in calendar.toml.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from storage.calendar import Calendar, Rhythm, Season, calendar, midnight
+from storage.manners import BLOCKED, NEVER_SENT, REST, TROUBLE, UNTOLD
+from storage.schema import (
+    aliases,
+    attempts,
+    listing_changes,
+    listing_reads,
+    listings,
+    organs,
+    reports,
+    versions,
+)
+
+# Keys of [why] in calendar.toml.
+Why = Literal[
+    "new",
+    "rhythm",
+    "whole",
+    "deadline",
+    "incomplete",
+    "failed",
+    "gone",
+    "lookback",
+    "turn",
+    "unreachable",
+    "listed",
+]
+
+# More of them in a row change nothing any more.
+_MOST_FAILURES = 60
+
+
+class Turn(NamedTuple):
+    """When something becomes due, and why. `whole`: of a listing, every page.
+
+    From `soon` on a visit that is made anyway takes it along; None where it is not to be hurried.
+    """
+
+    at: datetime
+    why: Why
+    whole: bool = False
+    soon: datetime | None = None
+
+    def is_up(self, now: datetime, *, visited: bool) -> bool:
+        return self.at <= now or (visited and self.soon is not None and self.soon <= now)
+
+
+@dataclass(frozen=True, slots=True)
+class DueListing:
+    """A listing to be read, `whole` or its first pages; `every` is its rhythm in days."""
+
+    id: int
+    url: str
+    title: str
+    whole: bool
+    why: Why
+    since: datetime
+    every: float
+
+
+@dataclass(frozen=True, slots=True)
+class DuePage:
+    """A report's page, or a file that no living page leads to, to be asked for again."""
+
+    url: str
+    title: str
+    division_code: str
+    organ: str
+    organ_kind: str
+    year: int
+    why: Why
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DueEntry:
+    """A report that a listing shows and nobody has asked for yet; `trail` led to the listing."""
+
+    url: str
+    title: str
+    trail: tuple[str, ...]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What of a portal is due at `at`.
+
+    `tree`: since when and why its disclosure tree is to be walked. `resting` are the addresses of
+    known listings, pages and files that need no asking. `next` is the first moment at which
+    anything that is not due becomes so; None while nothing is known of the portal.
+    """
+
+    portal: str
+    at: datetime
+    tree: Turn | None
+    listings: tuple[DueListing, ...]
+    pages: tuple[DuePage, ...]
+    entries: tuple[DueEntry, ...]
+    resting: frozenset[str]
+    next: datetime | None
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when the oldest of what is due has been waiting; None where nothing is."""
+        waiting = [each.since for each in self.listings]
+        waiting += [each.since for each in self.pages]
+        waiting += [each.since for each in self.entries]
+        waiting += [self.tree.at] if self.tree else []
+        return min(waiting, default=None)
+
+
+def due(connection: sa.Connection, portal: str, now: datetime, timezone: str) -> Due:
+    """What of a portal is due. `now` is aware; `timezone` names the portal's own."""
+    return _Schedule(connection, portal, now, ZoneInfo(timezone)).due()
+
+
+@dataclass(slots=True)
+class _History:
+    """What is known of the reads of one listing within the calendar's history."""
+
+    last: datetime | None = None
+    verdict: str = ""
+    first_good: datetime | None = None
+    good: datetime | None = None
+    whole: datetime | None = None
+    failures: int = 0
+    changes: list[tuple[datetime, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Schedule:
+    """One answer in the making."""
+
+    connection: sa.Connection
+    portal: str
+    now: datetime
+    zone: ZoneInfo
+    calendar: Calendar = field(default_factory=calendar)
+
+    @property
+    def today(self) -> date:
+        return self._day(self.now)
+
+    @property
+    def season(self) -> Season:
+        return self.calendar.season(self.today)
+
+    def due(self) -> Due:
+        """Everything that is due; where anything is, with what would be soon."""
+        known = self._listings()
+        pages = self._aliases()
+        asked = self._asked()
+        tree = self._tree(known)
+        looks = {row.id: self._listing_turn(row, history) for row, history in known}
+        looked_at = dict(self._page_turns(pages, asked))
+        entries = tuple(self._entries({row.url for row in pages} | set(asked)))
+        turns = [tree, *looks.values(), *looked_at.values()]
+        visited = bool(entries) or any(turn.at <= self.now for turn in turns)
+
+        def is_up(turn: Turn) -> bool:
+            return turn.is_up(self.now, visited=visited)
+
+        chosen = {url: turn for url, turn in looked_at.items() if is_up(turn)}
+        listed = tuple(
+            self._due_listing(row, looks[row.id], history)
+            for row, history in known
+            if is_up(looks[row.id])
+        )
+        return Due(
+            portal=self.portal,
+            at=self.now,
+            tree=tree if is_up(tree) else None,
+            listings=listed,
+            pages=tuple(
+                _due_page(row, chosen[url])
+                for url, row in {row.url: row for row in reversed(pages)}.items()
+                if url in chosen
+            ),
+            entries=entries,
+            resting=self._resting(known, pages, asked, listed, chosen),
+            next=min((turn.at for turn in turns if not is_up(turn)), default=None),
+        )
+
+    # --- listings -----------------------------------------------------------------------------
+
+    def _listings(self) -> list[tuple[sa.Row[Any], _History]]:
+        found: defaultdict[int, _History] = defaultdict(_History)
+        r = listing_reads.c
+        of_portal = sa.and_(
+            r.listing_id.in_(sa.select(listings.c.id).where(listings.c.portal == self.portal)),
+            r.read_at >= self.now - self.calendar.history,
+        )
+        reads = (
+            sa.select(r.listing_id, r.scope, r.verdict)
+            .add_columns(sa.func.min(r.read_at).label("first"), sa.func.max(r.read_at).label("at"))
+            .where(of_portal)
+            .group_by(r.listing_id, r.scope, r.verdict)
+        )
+        for row in self.connection.execute(reads):
+            history = found[row.listing_id]
+            if history.last is None or row.at > history.last:
+                history.last, history.verdict = row.at, row.verdict
+            if row.verdict == "complete":
+                history.first_good = min(history.first_good or row.first, row.first)
+                history.good = max(history.good or row.at, row.at)
+                if row.scope == "whole":
+                    history.whole = max(history.whole or row.at, row.at)
+        for listing_id, at, changes in self._changes(of_portal):
+            found[listing_id].changes.append((at, changes))
+        for listing_id, history in found.items():
+            if history.verdict != "complete":
+                history.failures = self._failures(listing_id, history.good)
+        known = sa.select(listings).where(listings.c.portal == self.portal)
+        rows = self.connection.execute(known.order_by(listings.c.url)).all()
+        return [(row, found[row.id]) for row in rows]
+
+    def _changes(self, of_portal: sa.ColumnElement[bool]) -> Iterator[tuple[int, datetime, int]]:
+        """Listing, moment and number of the changes of reports that each read found."""
+        r = listing_reads.c
+        query = (
+            sa.select(r.listing_id, r.read_at, sa.func.count())
+            .join(listing_changes, listing_changes.c.listing_read_id == r.id)
+            .where(of_portal, listing_changes.c.is_report)
+            .group_by(r.id, r.listing_id, r.read_at)
+        )
+        yield from self.connection.execute(query)
+
+    def _failures(self, listing_id: int, good: datetime | None) -> int:
+        """How many looks in a row gave no good answer."""
+        r = listing_reads.c
+        query = sa.select(r.id).where(r.listing_id == listing_id)
+        if good is not None:
+            query = query.where(r.read_at > good)
+        return len(self.connection.execute(query.limit(_MOST_FAILURES)).all())
+
+    def _every(self, history: _History, first_seen: datetime) -> tuple[float, float]:
+        """The rhythm of a listing in days: now, and in the dense season.
+
+        As it was learned by the last good read: a rhythm must not slow down while it is waited for.
+        """
+        # What the first good read finds was there before: it is no change.
+        since = history.first_good or first_seen
+        changed = [
+            self._day(at) for at, count in history.changes if at > since for _ in range(count)
+        ]
+        return self._rhythms("listing", since, history.good or since, changed)
+
+    def _rhythms(
+        self,
+        what: Literal["listing", "tree"],
+        since: datetime,
+        until: datetime,
+        changed: list[date],
+    ) -> tuple[float, float]:
+        """Days by today's season, and by the dense one, after changes on these days."""
+        begin, end = self._day(max(since, self.now - self.calendar.history)), self._day(until)
+        dense = self.calendar.dense_days(begin, end)
+        sparse = max((end - begin).days + 1 - dense, 0)
+        in_dense = sum(map(self.calendar.is_dense, changed))
+        prior, days = self.calendar.prior
+        rhythm: Rhythm = getattr(self.calendar.dense, what)
+        in_season = rhythm.days(in_dense + prior, dense + days)
+        if self.calendar.is_dense(self.today):
+            return in_season, in_season
+        rhythm = getattr(self.calendar.sparse, what)
+        return rhythm.days(len(changed) - in_dense + prior, sparse + days), in_season
+
+    def _listing_turn(self, row: sa.Row[Any], history: _History) -> Turn:
+        if history.last is None:
+            return Turn(row.first_seen, "new", True)
+        deadline = self.calendar.last_deadline(self.now, self.zone)
+        coming = self.calendar.next_deadline(self.now, self.zone)
+        missed = history.whole is None or history.whole < deadline
+        if history.verdict != "complete":
+            return self._retry_turn(history, missed, deadline)
+        assert history.good is not None
+        now, dense = self._every(history, row.first_seen)
+        if history.whole is None:
+            whole = Turn(history.good, "whole", True)
+        else:
+            at = self._spaced(history.whole, self.season.whole, self.calendar.dense.whole)
+            whole = Turn(at, "whole", True, self._soon(history.good, at))
+        morning = Turn(deadline if missed else coming, "deadline", True)
+        at = self._spaced(history.good, now, dense)
+        head = Turn(at, "rhythm", soon=self._soon(history.good, at))
+        first = min((morning, whole, head), key=lambda turn: turn.at)
+        # A read that is due anyway is a whole one where that is due, too.
+        if not first.whole and min(morning.at, whole.at) <= self.now:
+            return morning if morning.at <= self.now else whole
+        return first
+
+    def _retry_turn(self, history: _History, missed: bool, deadline: datetime) -> Turn:
+        assert history.last is not None
+        gone = history.verdict == "gone"
+        gap = self.season.retry(max(history.failures, 1), gone=gone)
+        at = self._after(history.last, gap)
+        if missed and history.last < deadline:
+            at = min(at, deadline)
+        why: Why = "gone" if gone else "incomplete"
+        if history.verdict not in ("gone", "incomplete"):
+            why = "failed"
+        whole_at = history.whole and self._after(history.whole, self.season.whole)
+        whole = history.verdict == "incomplete" or missed or not whole_at or whole_at <= self.now
+        return Turn(at, why, whole)
+
+    def _due_listing(self, row: sa.Row[Any], turn: Turn, history: _History) -> DueListing:
+        every, _ = self._every(history, row.first_seen)
+        return DueListing(row.id, row.url, row.title, turn.whole, turn.why, turn.at, every)
+
+    # --- the tree -----------------------------------------------------------------------------
+
+    def _tree(self, known: list[tuple[sa.Row[Any], _History]]) -> Turn:
+        """By the last walks from the portal's entries, at the rhythm in which listings come."""
+        a = attempts.c
+        entries = (
+            sa.select(a.started_at, a.run_id)
+            .where(a.portal == self.portal, a.purpose == "entry")
+            .where(a.outcome.not_in(sorted(NEVER_SENT | UNTOLD)))
+            .order_by(a.started_at.desc())
+            .limit(_MOST_FAILURES)
+        )
+        walks = self.connection.execute(entries).all()
+        if not walks:
+            return Turn(self.now, "new")
+        last = walks[0].started_at
+        failures = 0
+        for run_id in dict.fromkeys(walk.run_id for walk in walks):
+            if failures == len(self.season.failed) or not self._met_trouble(run_id):
+                break
+            failures += 1
+        if failures:
+            return Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
+        seen = [row.first_seen for row, _ in known]
+        first = min(seen, default=last)
+        # What the first walk finds was there before.
+        came = [self._day(at) for at in seen if at > first + self.calendar.first_look]
+        now, dense = self._rhythms("tree", first, last, came)
+        at = self._spaced(last, now, dense)
+        return Turn(at, "rhythm", soon=self._soon(last, at))
+
+    def _met_trouble(self, run_id: int) -> bool:
+        """Whether a page on the way to the listings gave no good answer in that run."""
+        a = attempts.c
+        query = (
+            sa.select(a.url, a.outcome)
+            .where(a.run_id == run_id, a.portal == self.portal)
+            .where(a.purpose.in_(("entry", "channel", "listing")))
+            .order_by(a.id)
+        )
+        last = dict(self.connection.execute(query).all())
+        return any(outcome == BLOCKED or outcome in TROUBLE for outcome in last.values())
+
+    # --- reports ------------------------------------------------------------------------------
+
+    def _aliases(self) -> list[sa.Row[Any]]:
+        """Every address of every report of the portal's organs, with what is known of its page."""
+        v = versions.c
+        pages = (
+            sa.select(
+                v.report_id,
+                sa.func.max(v.last_seen).label("good"),
+                sa.func.min(v.published).label("published"),
+            )
+            .where(v.part == "page")
+            .group_by(v.report_id)
+            .subquery()
+        )
+        query = (
+            sa.select(aliases, reports.c.year, organs.c.division_code)
+            .add_columns(organs.c.name.label("organ"), organs.c.kind.label("organ_kind"))
+            .add_columns(pages.c.good, pages.c.published)
+            .select_from(aliases)
+            .join(reports, reports.c.id == aliases.c.report_id)
+            .join(organs, organs.c.id == reports.c.organ_id)
+            .outerjoin(pages, pages.c.report_id == reports.c.id)
+            .where(organs.c.portal == self.portal)
+            .order_by(aliases.c.id)
+        )
+        return list(self.connection.execute(query).all())
+
+    def _asked(self) -> dict[str, datetime]:
+        """The addresses of reports and files that were asked for lately, and when last."""
+        a = attempts.c
+        since = self.now - timedelta(days=max(self.season.turn, self.season.unreachable[1]))
+        query = (
+            sa.select(a.url, sa.func.max(a.started_at))
+            .where(a.portal == self.portal, a.started_at >= since)
+            .where(a.purpose.in_(("report", "seed", "attachment")))
+            .where(a.outcome.not_in(sorted(NEVER_SENT | UNTOLD)))
+            .group_by(a.url)
+        )
+        return dict(self.connection.execute(query).all())
+
+    def _page_turns(
+        self, pages: list[sa.Row[Any]], asked: Mapping[str, datetime]
+    ) -> Iterator[tuple[str, Turn]]:
+        """Address → turn, of pages and of files that no living page leads to."""
+        began = min((row.first_seen for row in pages), default=self.now)
+        living = {r.report_id for r in pages if r.part == "page" and r.last_outcome == "ok"}
+        for row in pages:
+            if row.part == "page" or row.report_id not in living:
+                yield row.url, self._page_turn(row, began, asked.get(row.url))
+
+    def _page_turn(self, row: sa.Row[Any], began: datetime, asked: datetime | None) -> Turn:
+        tried = max(row.last_seen, asked or row.last_seen)
+        if row.last_outcome not in ("ok", "redirect"):
+            return self._absence_turn(row, tried)
+        age = self._age(row, began)
+        every = None if row.last_outcome == "redirect" else self.season.of_age(age)
+        if every is not None:
+            at = self._after(tried, every)
+            return Turn(at, "lookback", soon=self._soon(tried, at))
+        begins = self.calendar.begins(self.today)
+        turn = self.calendar.turn(
+            self.portal, row.url, max(self._day(tried), begins - timedelta(days=1)), self.season
+        )
+        longest = max(self.calendar.dense.turn, self.calendar.sparse.turn)
+        last = self._day(tried) + timedelta(days=longest)
+        at = midnight(min(turn, last), self.zone).astimezone(UTC)
+        return Turn(at, "turn", soon=self._soon(tried, at))
+
+    def _absence_turn(self, row: sa.Row[Any], tried: datetime) -> Turn:
+        failing = max(row.good or row.first_seen, row.first_seen)
+        gap = self.season.absence((tried - failing) / timedelta(days=1))
+        return Turn(self._after(tried, gap), "unreachable")
+
+    def _age(self, row: sa.Row[Any], began: datetime) -> float:
+        """Days since a page appeared: by its own date only where it stood before we looked."""
+        born = self._day(row.first_seen)
+        if row.first_seen <= began + self.calendar.first_look:
+            try:
+                born = date.fromisoformat((row.published or "")[:10])
+            except ValueError:
+                born = date.min
+        return float((self.today - born).days)
+
+    def _entries(self, asked: set[str]) -> Iterator[DueEntry]:
+        """Reports that a listing shows now and that nobody has asked for."""
+        c, r = listing_changes.c, listing_reads.c
+        query = (
+            sa.select(c.url, c.title, c.change, r.listing_id, r.read_at, listings.c.trail)
+            .join(listing_reads, r.id == c.listing_read_id)
+            .join(listings, listings.c.id == r.listing_id)
+            .where(listings.c.portal == self.portal, c.is_report)
+            .order_by(r.id, c.position)
+        )
+        shown: dict[tuple[int, str], DueEntry] = {}
+        for row in self.connection.execute(query):
+            if row.change == "removed":
+                shown.pop((row.listing_id, row.url), None)
+            elif row.url not in asked:
+                entry = DueEntry(row.url, row.title, tuple(row.trail), row.read_at)
+                shown.setdefault((row.listing_id, row.url), entry)
+        # Whoever the run that read the listing was, it may have ended a moment ago.
+        rested = self.now - REST
+        yield from {e.url: e for e in shown.values() if e.since <= rested}.values()
+
+    def _resting(
+        self,
+        known: list[tuple[sa.Row[Any], _History]],
+        pages: list[sa.Row[Any]],
+        asked: Mapping[str, datetime],
+        listed: tuple[DueListing, ...],
+        chosen: Mapping[str, Turn],
+    ) -> frozenset[str]:
+        """A file rests unless its report's page is asked for: who looks at the page looks at it."""
+        reading = {each.url for each in listed}
+        looked_at = {row.report_id for row in pages if row.url in chosen}
+        awake = {row.url for row in pages if row.part != "page" and row.report_id in looked_at}
+        awake |= reading | set(chosen)
+        everything = {row.url for row, _ in known} | {row.url for row in pages} | set(asked)
+        return frozenset(everything - awake)
+
+    # --- moments ------------------------------------------------------------------------------
+
+    def _day(self, at: datetime) -> date:
+        return at.astimezone(self.zone).date()
+
+    def _after(self, at: datetime, days: float) -> datetime:
+        """So many nights later: a little early, so that a night's start finds it due."""
+        return at + max(timedelta(days=days) - self.calendar.early, REST)
+
+    def _soon(self, last: datetime, at: datetime) -> datetime:
+        """When what is due at `at` may be taken along: not before half of the wait is over."""
+        return max(at - timedelta(days=self.season.together), last + (at - last) / 2)
+
+    def _spaced(self, at: datetime, now: float, dense: float) -> datetime:
+        """So many days later by today's rhythm, or by that of the season if it begins before."""
+        begins = midnight(self.calendar.next_dense(self.today), self.zone).astimezone(UTC)
+        return min(self._after(at, now), max(begins, self._after(at, dense)))
+
+
+def _due_page(row: sa.Row[Any], turn: Turn) -> DuePage:
+    return DuePage(
+        url=row.url,
+        title=row.title,
+        division_code=row.division_code,
+        organ=row.organ,
+        organ_kind=row.organ_kind,
+        year=row.year,
+        why=turn.why,
+        since=turn.at,
+    )
+
+
+def tally(due: Due) -> Counter[str]:
+    """How much of each kind is due."""
+    return Counter(
+        tree=int(due.tree is not None),
+        listings=len(due.listings),
+        pages=len(due.pages) + len(due.entries),
+    )

@@ -1,0 +1,1 @@
+"""Ten simulated years of the portals, against the product: `python -m tests.decade`."""

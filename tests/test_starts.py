@@ -1,0 +1,81 @@
+"""Cron starts that meet one another, a run that hangs, or nothing to do: real processes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from crawler.commands.exits import Exit, exit_of
+from crawler.fetching.lock import explained
+from storage.runs import AtWork
+from tests.starts import SPIDER, WANTED, hanging, missed, overlapping, stage
+
+NOW = datetime(2026, 2, 10, 16, 10, tzinfo=UTC)
+
+
+def test_of_two_starts_that_overlap_one_runs(tmp_path: Path, database_url: str) -> None:
+    found = overlapping(tmp_path, database_url)
+    assert (found.codes, found.states) == WANTED["two starts that overlap"], found.said
+    assert len(found.said[1].strip().splitlines()) == 1
+    assert "is being crawled by run 1 since" in found.said[1]
+    assert found.sound
+
+
+def test_a_run_that_hangs_ends_itself_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    found = hanging(tmp_path)
+    wanted = WANTED["a start during a run that hangs, and the next"]
+    assert (found.codes, found.states) == wanted, found.said
+    assert "Timeout" in found.said[0]
+    assert "storage/captures.py" in found.said[0] or "inside.py" in found.said[0]
+    assert "is being crawled by run 1 since" in found.said[1]
+    # What the run had kept was not asked for again.
+    assert found.asked[2] < found.asked[0] + 2
+    assert found.sound
+
+
+def test_five_missed_nights_are_one_run_and_a_second_start_has_nothing_to_do(
+    tmp_path: Path,
+) -> None:
+    found = missed(tmp_path)
+    wanted = WANTED["a start after five missed nights, and one more"]
+    assert (found.codes, found.states) == wanted, found.said
+    assert found.said == ("", "", "")
+    assert found.asked[1] > 0
+    assert found.asked[2] == 0
+
+
+def test_an_unknown_scope_is_refused(tmp_path: Path) -> None:
+    with stage(tmp_path) as on:
+        done = on.operator.crawl(SPIDER, scope="some")
+    assert done.returncode == Exit.CONFIGURATION
+    assert done.stderr == "ConfigurationError: no scope 'some': choose among all, due\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "faulty", "code"),
+    [
+        ("complete", False, 0),
+        ("complete", True, 1),
+        ("not ended", False, 1),
+        ("incomplete", False, 3),
+        ("stopped", False, 3),
+        ("blocked", False, 4),
+        ("blocked", True, 1),
+        ("drift", False, 5),
+    ],
+)
+def test_each_state_has_its_code(state: str, faulty: bool, code: int) -> None:
+    assert exit_of(state, faulty=faulty) == code
+
+
+def test_who_finds_a_portal_busy_is_told_who_holds_it_and_until_when() -> None:
+    patience = timedelta(hours=1, minutes=30)
+    began = NOW - timedelta(hours=1)
+    busy = explained("midong", AtWork(7, began, NOW - timedelta(minutes=1)), NOW, patience)
+    assert "run 7 since 2026-02-10 15:10 UTC" in str(busy)
+    assert "last asked for something at 2026-02-10 16:09 UTC" in str(busy)
+    silent = explained("midong", AtWork(7, began, None), NOW, patience)
+    assert "if it hangs it ends itself by 2026-02-10 16:40 UTC" in str(silent)
+    assert "another command" in str(explained("midong", None, NOW, patience))
