@@ -84,9 +84,7 @@ class Play:
             "xinshi/jiaoyu/2020", organ, 2020, self.deadline, night_of(date(2021, 3, 1)), None
         )
         self.truth = Truth(
-            History("xinshi", whole.organs, {self.report.key: self.report}, ()),
-            moment(FIRST),
-            moment(FIRST),
+            History("xinshi", whole.organs, {self.report.key: self.report}, ()), moment(FIRST)
         )
 
     def happens(self, day: date, kind: str) -> None:

@@ -100,8 +100,7 @@ class Simulation:
         self.keys = tuple(history.portal for history in histories)
         self.scene = Scene(histories, moment(data()["first"]))
         self.truth = {
-            history.portal: Truth(history, moment(data()["first"]), moment(first))
-            for history in histories
+            history.portal: Truth(history, moment(data()["first"])) for history in histories
         }
         for event in self.scene.play(moment(first)):
             self.truth[event.portal].tell(event)
@@ -226,6 +225,8 @@ class Simulation:
             key = self.scene.stages[portal].report_at(entry.host, entry.path)
             if key is not None and entry.status in (200, 304):
                 self.truth[portal].looked(key, night)
+            if self.scene.stages[portal].is_listing(entry.path) and entry.status == 200:
+                self.truth[portal].read(night)
         replica.log.clear()
         return asked
 

@@ -36,9 +36,9 @@ class Life:
 class Truth:
     """One portal's. Told of every event and of every look, in their order."""
 
-    def __init__(self, history: History, began: datetime, watched: datetime) -> None:
-        """The history begins at `began`, and somebody looks from `watched` on."""
-        self.history, self.watched = history, watched
+    def __init__(self, history: History, began: datetime) -> None:
+        self.history = history
+        self.looks: list[datetime] = []
         self.lives = {key: Life(report) for key, report in history.reports.items()}
         self.by_cell = {
             (life.report.organ.name, life.report.year): life for life in self.lives.values()
@@ -68,6 +68,11 @@ class Truth:
     def looked(self, key: str, at: datetime) -> None:
         """The page of this report was answered."""
         self.lives[key].seen.append(at)
+
+    def read(self, at: datetime) -> None:
+        """The listings were answered, and somebody could read them."""
+        if self.healthy(at):
+            self.looks.append(at)
 
     # --- what a cell ought to say -------------------------------------------------------------
 
@@ -129,9 +134,9 @@ class Truth:
         first = life.seen[0].astimezone(LOCAL).date()
         if report.shown > report.deadline:
             return (min(report.shown, first) - report.deadline).days
-        # Who came later than it did has only its word.
-        appeared = max(life.there[0], self.watched)
-        if appeared > self.watched and appeared.astimezone(LOCAL).date() > report.deadline:
+        # Where nobody looked after the deadline, and before it came, there is only its word.
+        until = self.ends(report.organ, report.year)
+        if any(until <= look < life.there[0] for look in self.looks):
             return (first - report.deadline).days
         return None
 
