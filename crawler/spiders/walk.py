@@ -381,7 +381,6 @@ class PortalSpider(Spider):
             yield from self._page_failed(response.request, visit, "too_many", gone=False)
             return
         listing = cms.listing(page) or Listing(())
-        self.measures.listing(response, page, cms, listing)
         is_first_sight = not response.meta.get("again") and not reading.is_probe(visit.place)
         if is_first_sight:
             self.measures.page(response, page, cms, None)
