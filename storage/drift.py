@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.measures import Row, alike, history, rows_of, rules
-from storage.schema import measures, starts
+from storage.schema import attempts, measures, starts
 
 # What a page asked for as this should be.
 _KINDS = {
@@ -26,6 +26,12 @@ _KINDS = {
     "listing": "listing",
     "page": "listing",
 }
+
+# Outcomes after which nothing is left to ask.
+_ANSWERS = (
+    *("ok", "redirect", "redirect_loop", "not_modified", "client_error", "soft_404"),
+    *("shell", "empty", "robots_refused", "out_of_scope"),
+)
 
 Said = tuple[str, str]  # in English and in Chinese
 Skin = Mapping[str, Any]
@@ -164,7 +170,7 @@ def _of_row(
     if row.template == "portal":
         yield from _kinds(row, past)
         if whole:
-            yield from _counts(row, rows)
+            yield from _counts(row, rows, answered=_answered(connection, row))
         return
     good = [one for one in past if one.good]
     if sum(one.total("pages") for one in good) >= rules()["history"]["pages"]:
@@ -292,21 +298,29 @@ def _dialect(connection: sa.Connection, row: Row, rows: Sequence[Row]) -> Iterat
             return
 
 
-def _counts(row: Row, rows: Sequence[Row]) -> Iterator[Drift]:
-    """Against the minima and maxima of the portal's file."""
+def _counts(row: Row, rows: Sequence[Row], *, answered: bool) -> Iterator[Drift]:
+    """Against the minima and maxima of the portal's file; minima only where all was answered."""
     listings = [r for r in rows if r.portal == row.portal and r.template.endswith(" listing")]
     filled = sum(each.total("filled") for each in listings)
     mean = sum(each.total("rows") for each in listings) / filled if filled else 0.0
     found = {**row.counts, "rows": round(mean, 1)}
     for what, (least, most) in row.counts["expect"].items():
         count = found.get(what, 0)
-        if not least <= count <= most:
+        if (answered and count < least) or (most is not None and count > most):
             bounds = {"least": least, "most": most}
-            shown = str(count)
-            facts = {"now": (shown, shown), "before": _words("between", bounds)}
-            facts["what"] = _words(what, {})
+            expected = _words("least" if most is None else "between", bounds)
+            facts = {"now": (str(count),) * 2, "before": expected, "what": _words(what, {})}
             said = _sentence(row, "counts", facts)
             yield Drift(row.portal, "portal", what, "counts", bounds, {"count": count}, *said)
+
+
+def _answered(connection: sa.Connection, row: Row) -> bool:
+    """Whether everything that was asked of a portal got its answer: else that is what is wrong."""
+    a = attempts.c
+    own = (a.run_id == row.run_id) & (a.portal == row.portal)
+    answers = sa.select(a.url).where(own, a.outcome.in_(_ANSWERS))
+    without = sa.select(a.id).where(own, a.url.not_in(answers)).limit(1)
+    return connection.execute(without).first() is None
 
 
 # --- what they share ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from crawler.cms import cms_by_key
 from crawler.errors import RegistryError
 from crawler.portals import load
-from crawler.portals.registry import ROOT
+from crawler.portals.registry import ROOT, Bound
 
 GOOD = """
 division_code = "650102"
@@ -51,6 +51,12 @@ def test_a_new_file_is_a_new_portal(tmp_path: Path) -> None:
     assert list(load({"vsb"}, tmp_path).portals) == ["tianshan"]
 
 
+def test_a_file_may_say_how_much_is_expected(tmp_path: Path) -> None:
+    write(tmp_path, GOOD + "[expect]\nreports = [3, 526]\nlistings = [2]\n")
+    portal = load({"vsb"}, tmp_path).portals["tianshan"]
+    assert portal.expect == (Bound("reports", 3, 526), Bound("listings", 2, None))
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -74,6 +80,14 @@ def test_a_new_file_is_a_new_portal(tmp_path: Path) -> None:
         (GOOD + 'timezone = "Asia/Urumchi"\n', "timezone"),
         (GOOD + 'timezone = "../x"\n', "timezone"),
         (GOOD + 'window = ["22", "06:00"]\n', "window"),
+        (GOOD + "expect = 3\n", "expect"),
+        (GOOD + "[expect]\npages = [1]\n", "expect.pages"),
+        (GOOD + "[expect]\nreports = 5\n", "expect.reports"),
+        (GOOD + "[expect]\nreports = [9, 5]\n", "expect.reports"),
+        (GOOD + "[expect]\nreports = [-1]\n", "expect.reports"),
+        (GOOD + '[expect]\nreports = ["1"]\n', "expect.reports"),
+        (GOOD + "[expect]\nreports = [true]\n", "expect.reports"),
+        (GOOD + "[expect]\nreports = []\n", "expect.reports"),
         (GOOD + "broken =\n", "not TOML"),
     ],
 )

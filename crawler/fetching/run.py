@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -53,6 +53,7 @@ from storage.locks import DatabaseLocks
 from storage.manners import BLOCKED
 from storage.measures import keep_measures
 from storage.recovery import recover
+from storage.runpage import write_owed, write_page
 from storage.runs import (
     LifeRecord,
     PortalRecord,
@@ -163,6 +164,7 @@ class Run:
             recover(self.engine, self._warcs, self.id)
             self._answered = answered(self.engine, self.id)
         self._liars = set(transact(self.engine, liars))
+        self._write(write_owed)
         self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
 
     @classmethod
@@ -336,12 +338,21 @@ class Run:
             self.state = state
             self._watch()
             seal(Settings(), datetime.now(UTC), self.id)
+            self._write(write_page)
         except StorageError as error:
             # In the archive it may still be running: the next start goes on with it.
             logger.critical("%s", error)
             self.state, self.reason = "not ended", str(error)
         finally:
             self._held.close()
+
+    def _write(self, page: Callable[[Connection, Path, int], None]) -> None:
+        """For people: a page that cannot be made takes nothing back of the run."""
+        home = Settings().home
+        try:
+            transact(self.engine, lambda connection: page(connection, home, self.id))
+        except StorageError as error:
+            logger.error("%s", error)
 
     def _watch(self) -> None:
         """Say what is wrong by now. The run has ended and is kept, whatever comes of this."""

@@ -48,7 +48,7 @@ class Bound:
 
     what: str
     least: int
-    most: int
+    most: int | None
 
 
 # What a portal's file may expect: of the whole portal, and rows a listing page on average.
@@ -80,7 +80,7 @@ class Portal:
     window: tuple[str, str] = ("22:00", "09:00")  # when this portal is crawled, in `timezone`
     timezone: str = "Asia/Shanghai"
     seeds: tuple[Seed, ...] = ()
-    expect: tuple[Bound, ...] = ()  # TOML: [expect] with `reports = [10, 500]` …
+    expect: tuple[Bound, ...] = ()  # TOML: [expect] with `reports = [10, 500]`, or `[10]`
 
     @cached_property
     def _origin(self) -> tuple[str, str]:
@@ -188,11 +188,14 @@ def _bound(path: Path, what: str, value: object) -> Bound:
         raise RegistryError(
             f"{path}: expect.{what} is nothing that is counted: use {', '.join(EXPECTED)}"
         )
-    match value:
-        case [int(least), int(most)] if 0 <= least <= most and not isinstance(least, bool):
+    numbers = value if isinstance(value, list) and all(type(n) is int for n in value) else []
+    match numbers:
+        case [least] if least >= 0:
+            return Bound(what, least, None)
+        case [least, most] if 0 <= least <= most:
             return Bound(what, least, most)
     raise RegistryError(
-        f"{path}: expect.{what} = {value!r} is no pair of least and most: write two numbers"
+        f"{path}: expect.{what} = {value!r} is no least, or least and most: write [10] or [10, 500]"
     )
 
 
