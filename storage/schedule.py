@@ -407,6 +407,10 @@ class _Schedule:
             if failures == len(self.season.failed) or not self._met_trouble(run_id, urls):
                 break
             failures += 1
+        deadline = self.calendar.last_deadline(self.now, self.zone)
+        if last < deadline:
+            # A report may be late, or stand in a new channel: only a walk after the day tells.
+            return Turn(deadline, "deadline")
         if failures:
             again = Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
             return min(again, morning, key=lambda turn: turn.at)
@@ -416,8 +420,10 @@ class _Schedule:
         came = [self._day(at) for at in seen if at > first + self.calendar.first_look]
         now, dense = self._rhythms("tree", first, last, came)
         at = self._spaced(last, now, dense)
-        rhythm = Turn(at, "rhythm", soon=self._soon(last, at))
-        return min(rhythm, morning, key=lambda turn: turn.at)
+        coming = self.calendar.next_deadline(self.now, self.zone)
+        if coming <= at:
+            return Turn(coming, "deadline")
+        return Turn(at, "rhythm", soon=self._soon(last, at))
 
     def _met_trouble(self, run_id: int, known: set[str]) -> bool:
         """Whether a page on the way to the listings gave no good answer in that run.
