@@ -166,7 +166,9 @@ class DueListing:
 
 @dataclass(frozen=True, slots=True)
 class DuePage:
-    """A report's page, or a file that no living page leads to, to be asked for again."""
+    """A report's page, or a file that no living page leads to, to be asked for again; `lives`
+    when it was there the last time.
+    """
 
     url: str
     title: str
@@ -176,6 +178,7 @@ class DuePage:
     year: int
     why: Why
     since: datetime
+    lives: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,17 +394,11 @@ class _Schedule:
     # --- the tree -----------------------------------------------------------------------------
 
     def _tree(self, known: list[tuple[sa.Row[Any], _History]]) -> Turn:
-        """By the last walks from the portal's entries, at the rhythm in which listings come.
-
-        And after each deadline: what is late might stand in a listing that nobody knows.
-        """
+        """By the last walks from the portal's entries, at the rhythm in which listings come."""
         walks = self._ask(_WALKS)
         if not walks:
             return Turn(self.now, "new")
         last = walks[0].started_at
-        deadline = self.calendar.last_deadline(self.now, self.zone)
-        coming = self.calendar.next_deadline(self.now, self.zone)
-        morning = Turn(deadline if last < deadline else coming, "deadline")
         failures, urls = 0, {row.url for row, _ in known}
         for run_id in dict.fromkeys(walk.run_id for walk in walks):
             if failures == len(self.season.failed) or not self._met_trouble(run_id, urls):
@@ -412,8 +409,7 @@ class _Schedule:
             # A report may be late, or stand in a new channel: only a walk after the day tells.
             return Turn(deadline, "deadline")
         if failures:
-            again = Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
-            return min(again, morning, key=lambda turn: turn.at)
+            return Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
         seen = [row.first_seen for row, _ in known]
         first = min(seen, default=last)
         # What the first walk finds was there before.
@@ -562,6 +558,7 @@ def _due_page(row: sa.Row[Any], turn: Turn) -> DuePage:
         year=row.year,
         why=turn.why,
         since=turn.at,
+        lives=row.last_outcome == "ok",
     )
 
 

@@ -50,7 +50,7 @@ Found = ReportPage | Attachment | Unreachable | ListingRead | Request
 
 # What a start may be for: everything, or what the schedule says is due.
 SCOPES = ("all", "due")
-_NEEDED = frozenset({"entry", "channel", "page"})  # without these, more may be missing
+_NEEDED = frozenset({"entry", "channel", "page", "again"})  # without these, more may be missing
 _TOLD = frozenset({"report", "seed"})  # purposes of pages that somebody calls a report
 _REPORT, _SEED, _LISTING = 30, 20, 10  # priorities: what is known goes before what is looked for
 
@@ -97,12 +97,13 @@ class PortalSpider(Spider):
         if scope not in SCOPES:
             raise ConfigurationError(f"no scope {scope!r}: choose among {', '.join(SCOPES)}")
         self.scope = scope
-        self.rounds: Mapping[str, Round] = {}
+        self.rounds = {}
         self._lost: dict[tuple[str, str], Fate] = {}  # first pages of listings that did not come
         self._troubles: dict[str, Fate] = {}  # of each portal the last of its failures
         self._readings: dict[tuple[str, str], Reading] = {}
         self._visits: dict[Reading, tuple[Visit, str]] = {}
         self._menus: dict[str, _Menu] = {}
+        self._looked_around: set[str] = set()  # portals where something known was gone
         self._pages: Counter[str] = Counter()
         self._reports: Counter[str] = Counter()
         self._files: dict[str, set[Identity]] = {}
@@ -162,13 +163,33 @@ class PortalSpider(Spider):
         for portal in self.portals:
             plan = self.round(portal.key)
             for recheck in plan.rechecks:
-                yield self._request(recheck.url, _again(portal, recheck), _SEED)
+                yield self._request(
+                    recheck.url, _again(portal, recheck), _SEED, lives=recheck.lives
+                )
             for watched in plan.listings:
-                visit = Visit(portal.key, "listing", watched.depth, watched.trail)
-                yield self._request(watched.url, visit, _LISTING)
+                yield self._watched_request(portal, watched)
             if plan.tree:
                 for request in self._tree(portal, plan):
                     yield request
+
+    def _watched_request(self, portal: Portal, watched: Watched) -> Request:
+        visit = Visit(portal.key, "listing", watched.depth, watched.trail)
+        return self._request(watched.url, visit, _LISTING, lives=watched.lives)
+
+    def _look_around(self, portal: Portal) -> Iterator[Request]:
+        """What was there is gone: it may stand elsewhere, so that every listing that is known is
+        read, and new ones are looked for. Once a run.
+        """
+        plan = self.round(portal.key)
+        if portal.key in self._looked_around:
+            return
+        self._looked_around.add(portal.key)
+        rests = plan.rests - plan.known.keys()
+        self.rounds = {**self.rounds, portal.key: replace(plan, tree=True, rests=rests)}
+        for watched in plan.known.values():
+            yield self._watched_request(portal, watched)
+        if not plan.tree:
+            yield from self._tree(portal, plan)
 
     def _tree(self, portal: Portal, plan: Round) -> Iterator[Request]:
         for seed in portal.seeds:
@@ -382,6 +403,9 @@ class PortalSpider(Spider):
             return
         listing = cms.listing(page) or Listing(())
         is_first_sight = not response.meta.get("again") and not reading.is_probe(visit.place)
+        if is_first_sight:
+            self.measures.page(response, page, cms, None)
+            self.measures.listing(response, page, cms, listing)
         reading.took(visit.place, _shown(response, portal, listing))
         yield from self._listed(visit, portal, reading, listing)
         yield from self._read_on(portal, reading)
@@ -409,7 +433,8 @@ class PortalSpider(Spider):
         was_done = reading.done
         visit, title = self._visits[reading]
         for ask in reading.asks():
-            further = replace(visit, purpose="page", listing=reading.url, place=ask.place)
+            purpose: Purpose = "again" if ask.again else "page"
+            further = replace(visit, purpose=purpose, listing=reading.url, place=ask.place)
             request = self._request(portal.canonical(ask.url), further, _LISTING, ask.url)
             # Whoever else asked for it: the reading waits for this one.
             yield request.replace(dont_filter=True, meta={**request.meta, "again": ask.again})
@@ -467,13 +492,16 @@ class PortalSpider(Spider):
         if host_of(url) in portal.site_hosts:
             yield self._request(portal.canonical(url), visit, priority, original=url)
 
-    def _request(self, url: str, visit: Visit, priority: int, original: str = "") -> Request:
+    def _request(
+        self, url: str, visit: Visit, priority: int, original: str = "", *, lives: bool = False
+    ) -> Request:
+        """`lives`: it was there the last time."""
         return Request(
             url,
             callback=self.parse,
             errback=self.failed,
             priority=priority,
-            meta={"visit": visit, "original": original or url},
+            meta={"visit": visit, "original": original or url, "lives": lives},
         )
 
     # --- no answer ----------------------------------------------------------------------------
@@ -511,6 +539,8 @@ class PortalSpider(Spider):
             self._lost[visit.portal, url] = fate
         if visit.purpose in _TOLD:
             yield from self._unreachable(request.url, visit, fate.word, told=True)
+        if gone and request.meta.get("lives"):
+            yield from self._look_around(self.registry.portals[visit.portal])
 
     def _page_failed(
         self, request: Request | None, visit: Visit, word: str, gone: bool
