@@ -44,7 +44,15 @@ from storage.errors import DatabaseError, StorageError
 from storage.evidence.seal import seal
 from storage.locks import DatabaseLocks
 from storage.recovery import recover
-from storage.runs import PortalRecord, Start, Terms, answered, begin_run, end_run
+from storage.runs import (
+    PortalRecord,
+    Start,
+    Terms,
+    answered,
+    answered_again,
+    begin_run,
+    end_run,
+)
 from storage.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -99,9 +107,11 @@ class Run:
             },
         )
         self._answered: dict[tuple[str, str | None], tuple[int, str, datetime]] = {}
+        self._answered_again: dict[tuple[str, int], tuple[int, str, datetime]] = {}
         if self.resumed:
             recover(self.engine, self._warcs, self.id)
             self._answered = answered(self.engine, self.id)
+            self._answered_again = answered_again(self.engine, self.id)
         self._liars = set(transact(self.engine, liars))
         self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
 
@@ -187,7 +197,12 @@ class Run:
         self._count(outcome)
 
     def answered(self, request: Request) -> tuple[int, str, datetime] | None:
-        """Capture, outcome and time of the answer that this run has to a request."""
+        """Capture, outcome and time of the answer that this run has to a request.
+
+        Of a page that is asked for several times in a run, each time has an answer of its own.
+        """
+        if times := request.meta.get("again"):
+            return self._answered_again.get((request.url, times))
         own = self._answered.get((request.url, _referrer(request)))
         return own or self._answered.get((request.url, None))
 

@@ -1,1 +1,1 @@
-"""Listings with known truth and planted faults, read through the spider: `python -m tests.listings`."""
+"""Listings with known truth and planted faults: `python -m tests.listings`."""

@@ -108,6 +108,6 @@ def _answered(spider: Any, site: Site, request: Request) -> Iterable[Any]:
     )
     if status == 200:
         return list(spider.parse(response))
-    failure: Any = Failure(HttpError(response, "not ok"))
+    failure: Any = Failure(HttpError(response, "not ok"))  # type: ignore[no-untyped-call]
     failure.request = request
     return list(spider.failed(failure))
