@@ -50,7 +50,7 @@ Found = ReportPage | Attachment | Unreachable | ListingRead | Request
 
 # What a start may be for: everything, or what the schedule says is due.
 SCOPES = ("all", "due")
-_NEEDED = frozenset({"entry", "channel", "page"})  # without these, more may be missing
+_NEEDED = frozenset({"entry", "channel", "page", "again"})  # without these, more may be missing
 _TOLD = frozenset({"report", "seed"})  # purposes of pages that somebody calls a report
 _REPORT, _SEED, _LISTING = 30, 20, 10  # priorities: what is known goes before what is looked for
 
@@ -410,7 +410,8 @@ class PortalSpider(Spider):
         was_done = reading.done
         visit, title = self._visits[reading]
         for ask in reading.asks():
-            further = replace(visit, purpose="page", listing=reading.url, place=ask.place)
+            purpose: Purpose = "again" if ask.again else "page"
+            further = replace(visit, purpose=purpose, listing=reading.url, place=ask.place)
             request = self._request(portal.canonical(ask.url), further, _LISTING, ask.url)
             # Whoever else asked for it: the reading waits for this one.
             yield request.replace(dont_filter=True, meta={**request.meta, "again": ask.again})
