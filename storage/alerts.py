@@ -11,7 +11,7 @@ and of a condition at most one a week.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -61,6 +61,7 @@ class Kind(NamedTuple):
     act: Texts
     explains: tuple[str, ...]
     masks: tuple[str, ...]
+    holds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Alarm:
     @property
     def cause(self) -> str:
         """What makes two sights of it the same."""
-        return f"{self.kind} {self.portal or '-'} {self.subject}"
+        return cause_of(self.kind, self.portal, self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,11 @@ class Step(TypedDict):
     note: str | None
 
 
+def cause_of(kind: str, portal: str | None, subject: str) -> str:
+    """What an alarm of this class, portal and subject is about, as `alerts.cause` keeps it."""
+    return f"{kind} {portal or '-'} {subject}"
+
+
 @cache
 def kinds() -> Mapping[str, Kind]:
     """Every class of alerts, by its word."""
@@ -158,6 +164,7 @@ def kinds() -> Mapping[str, Kind]:
             Texts(*told["act"]),
             tuple(told.get("explains", ())),
             tuple(told.get("masks", ())),
+            tuple(told.get("holds", ())),
         )
         for word, told in data.items()
     }
@@ -196,6 +203,7 @@ def sound(
     run_id: int | None,
     at: datetime,
     looked_at: Iterable[tuple[str, str | None]],
+    held: Collection[str] = (),
 ) -> list[Event]:
     """Hold what was found against the alerts there are; what became of them by it.
 
@@ -203,12 +211,12 @@ def sound(
     is there again, a happening when it happened otherwise than was last said. What is open or
     acknowledged stays so. `looked_at` are the classes and portals (None: of no portal) that were
     judged: open alerts of them that nobody sounded are over, and close by themselves where their
-    class says so.
+    class says so. `held` are causes of which nobody can tell at present.
     """
     _alone(connection)
     known = {alert["id"]: alert for alert in _fold(connection, None)}
     events: list[tuple[int, int]] = []
-    sounded = set()
+    sounded = {alert_id for alert_id, cause in _causes(connection).items() if cause in held}
     for each in {alarm.cause: alarm for alarm in alarms}.values():
         identity = {"cause": each.cause}
         others: dict[str, Any] = {"kind": each.kind, "portal": each.portal, "host": each.host}
@@ -375,6 +383,11 @@ class _Waiting:
                 self.event_id, self.told_open = 0, True
             case "undelivered":
                 self.wanted = True
+
+
+def _causes(connection: sa.Connection) -> dict[int, str]:
+    query = sa.select(alerts.c.id, alerts.c.cause)
+    return {row.id: row.cause for row in connection.execute(query)}
 
 
 def _in(fact: Sequence[str], language: int) -> str:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from storage.alerts import open_alerts
 from storage.errors import DirectoryError
+from storage.ledger import ledger
 from storage.schema import attempts, captures, listing_reads, listings, reports, runs, versions
 from storage.settings import Settings
 
@@ -57,6 +58,8 @@ def registry(connection: sa.Connection, settings: Settings, at: datetime) -> Col
     _gauge(found, "judged_timestamp_seconds", "When these figures were taken.", {(): at})
     _runs(found, connection)
     _listings(found, connection)
+    cells = Counter((c["portal"], c["state"]) for c in ledger(connection, at=at))
+    _gauge(found, "ledger_cells", "Organs and years by state.", cells, "portal", "state")
     _alerts(found, connection)
     tables = {"captures": captures, "reports": reports, "versions": versions}
     count = {(name,): _count(connection, table) for name, table in tables.items()}

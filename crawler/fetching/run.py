@@ -384,9 +384,10 @@ class Run:
         try:
             for drift in transact(self.engine, work):
                 self.stats.inc_value(drift.key)
-        except StorageError as error:
-            logger.critical("%s", error)
-            self.incomplete("measures could not be kept")
+        except Exception as error:
+            # The run ends all the same: one that does not is gone on with, to the same end.
+            logger.critical("the measures could not be judged: %s", error, exc_info=True)
+            self.incomplete("measures could not be judged")
 
 
 def _worst(counts: Iterable[str]) -> str:

@@ -97,7 +97,7 @@ class PortalSpider(Spider):
         if scope not in SCOPES:
             raise ConfigurationError(f"no scope {scope!r}: choose among {', '.join(SCOPES)}")
         self.scope = scope
-        self.rounds: Mapping[str, Round] = {}
+        self.rounds = {}
         self._lost: dict[tuple[str, str], Fate] = {}  # first pages of listings that did not come
         self._troubles: dict[str, Fate] = {}  # of each portal the last of its failures
         self._readings: dict[tuple[str, str], Reading] = {}
@@ -381,8 +381,10 @@ class PortalSpider(Spider):
             yield from self._page_failed(response.request, visit, "too_many", gone=False)
             return
         listing = cms.listing(page) or Listing(())
-        self.measures.listing(response, page, cms, listing)
         is_first_sight = not response.meta.get("again") and not reading.is_probe(visit.place)
+        if is_first_sight:
+            self.measures.page(response, page, cms, None)
+            self.measures.listing(response, page, cms, listing)
         reading.took(visit.place, _shown(response, portal, listing))
         yield from self._listed(visit, portal, reading, listing)
         yield from self._read_on(portal, reading)
