@@ -391,33 +391,32 @@ class _Schedule:
     # --- the tree -----------------------------------------------------------------------------
 
     def _tree(self, known: list[tuple[sa.Row[Any], _History]]) -> Turn:
-        """By the last walks from the portal's entries, at the rhythm in which listings come.
-
-        And after each deadline: what is late might stand in a listing that nobody knows.
-        """
+        """By the last walks from the portal's entries, at the rhythm in which listings come."""
         walks = self._ask(_WALKS)
         if not walks:
             return Turn(self.now, "new")
         last = walks[0].started_at
-        deadline = self.calendar.last_deadline(self.now, self.zone)
-        coming = self.calendar.next_deadline(self.now, self.zone)
-        morning = Turn(deadline if last < deadline else coming, "deadline")
         failures, urls = 0, {row.url for row, _ in known}
         for run_id in dict.fromkeys(walk.run_id for walk in walks):
             if failures == len(self.season.failed) or not self._met_trouble(run_id, urls):
                 break
             failures += 1
+        deadline = self.calendar.last_deadline(self.now, self.zone)
+        if last < deadline:
+            # A report may be late, or stand in a new channel: only a walk after the day tells.
+            return Turn(deadline, "deadline")
         if failures:
-            again = Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
-            return min(again, morning, key=lambda turn: turn.at)
+            return Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
         seen = [row.first_seen for row, _ in known]
         first = min(seen, default=last)
         # What the first walk finds was there before.
         came = [self._day(at) for at in seen if at > first + self.calendar.first_look]
         now, dense = self._rhythms("tree", first, last, came)
         at = self._spaced(last, now, dense)
-        rhythm = Turn(at, "rhythm", soon=self._soon(last, at))
-        return min(rhythm, morning, key=lambda turn: turn.at)
+        coming = self.calendar.next_deadline(self.now, self.zone)
+        if coming <= at:
+            return Turn(coming, "deadline")
+        return Turn(at, "rhythm", soon=self._soon(last, at))
 
     def _met_trouble(self, run_id: int, known: set[str]) -> bool:
         """Whether a page on the way to the listings gave no good answer in that run.
