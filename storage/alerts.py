@@ -21,8 +21,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 import sqlalchemy as sa
 
 from storage.errors import NotInArchive
+from storage.leaving import leaves
 from storage.rows import add, find_or_add
 from storage.schema import alert_events, alerts, dumps, loads
+from storage.withdrawals import Tombstone, tombstones
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 State: TypeAlias = Literal["open", "acknowledged", "closed"]
@@ -245,6 +247,7 @@ def reopen(connection: sa.Connection, alert_id: int, author: str, note: str, at:
     return _act(connection, alert_id, "reopened", author, note, at, of=("acknowledged", "closed"))
 
 
+@leaves
 def open_alerts(
     connection: sa.Connection,
     *,
@@ -256,7 +259,7 @@ def open_alerts(
     rank = {"critical": 0, "warning": 1, "info": 2}
     found = [
         alert
-        for alert in _fold(connection, None)
+        for alert in _told(connection, _fold(connection, None))
         if (closed or alert["state"] != "closed")
         and kind in (None, alert["kind"])
         and portal in (None, alert["portal"])
@@ -273,26 +276,32 @@ def open_alerts(
     )
 
 
+@leaves
 def find_alert(connection: sa.Connection, alert_id: int) -> Alert:
     """One alert. Raises NotInArchive."""
-    for alert in _fold(connection, [alert_id]):
+    for alert in _told(connection, _fold(connection, [alert_id])):
         return alert
     raise NotInArchive(f"there is no alert {alert_id}: `archive alerts --all` lists them")
 
 
+@leaves
 def story(connection: sa.Connection, alert_id: int) -> list[Step]:
     """All that became of an alert, oldest first."""
     e = alert_events.c
+    about = find_alert(connection, alert_id)
+    hidden = about["subject"] in {
+        f"{stone.organ} {stone.year}" for stone in tombstones(connection).values()
+    }
     query = sa.select(alert_events).where(e.alert_id == alert_id).order_by(e.id)
     return [
         Step(
             at=row.at.isoformat(),
             event=row.event,
             run=row.run_id,
-            message=row.message,
-            message_zh=row.message_zh,
-            before=row.before,
-            after=row.after,
+            message=None if hidden else row.message,
+            message_zh=None if hidden else row.message_zh,
+            before=None if hidden else row.before,
+            after=None if hidden else row.after,
             author=row.author,
             note=row.note,
         )
@@ -300,6 +309,7 @@ def story(connection: sa.Connection, alert_id: int) -> list[Step]:
     ]
 
 
+@leaves
 def latest_events(connection: sa.Connection, limit: int) -> list[Event]:
     """The newest events that made something of an alert, newest first; each with its alert now."""
     e = alert_events.c
@@ -308,6 +318,7 @@ def latest_events(connection: sa.Connection, limit: int) -> list[Event]:
     return _events(connection, [(row[0], row[1]) for row in connection.execute(query.limit(limit))])
 
 
+@leaves
 def undelivered(connection: sa.Connection, since: datetime) -> list[Event]:
     """What nobody was told yet: the newest opening or closing by itself of each alert.
 
@@ -375,6 +386,23 @@ class _Waiting:
                 self.event_id, self.told_open = 0, True
             case "undelivered":
                 self.wanted = True
+
+
+def _told(connection: sa.Connection, found: list[Alert]) -> list[Alert]:
+    """Of a report that was withdrawn an alert says only that."""
+    hidden = {f"{stone.organ} {stone.year}": stone for stone in tombstones(connection).values()}
+    return [_covered(alert, hidden) if hidden else alert for alert in found]
+
+
+def _covered(alert: Alert, hidden: Mapping[str, Tombstone]) -> Alert:
+    for subject, stone in hidden.items():
+        if alert["subject"] == subject or alert["subject"].startswith(f"{subject} "):
+            told = alert.copy()
+            told["subject"], told["before"], told["after"] = subject, None, None
+            told["message"] = told["message_zh"] = stone.sentence
+            told["last_good"] = None
+            return told
+    return alert
 
 
 def _in(fact: Sequence[str], language: int) -> str:
@@ -448,7 +476,8 @@ def _newest(connection: sa.Connection, alert_id: int) -> str | None:
 
 def _events(connection: sa.Connection, wanted: list[tuple[int, int]]) -> list[Event]:
     """(event id, alert id) → the events in that order."""
-    found = {alert["id"]: alert for alert in _fold(connection, [alert for _, alert in wanted])}
+    folded = _fold(connection, [alert for _, alert in wanted])
+    found = {alert["id"]: alert for alert in _told(connection, folded)}
     e = alert_events.c
     ids = [event for event, _ in wanted]
     rows = {
