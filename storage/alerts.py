@@ -24,7 +24,7 @@ from storage.errors import NotInArchive
 from storage.leaving import leaves
 from storage.rows import add, find_or_add
 from storage.schema import alert_events, alerts, dumps, loads
-from storage.withdrawals import Tombstone, tombstones
+from storage.withdrawals import withdrawn_subjects
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 State: TypeAlias = Literal["open", "acknowledged", "closed"]
@@ -259,7 +259,7 @@ def open_alerts(
     rank = {"critical": 0, "warning": 1, "info": 2}
     found = [
         alert
-        for alert in _told(connection, _fold(connection, None))
+        for alert in _fold(connection, None)
         if (closed or alert["state"] != "closed")
         and kind in (None, alert["kind"])
         and portal in (None, alert["portal"])
@@ -279,7 +279,7 @@ def open_alerts(
 @leaves
 def find_alert(connection: sa.Connection, alert_id: int) -> Alert:
     """One alert. Raises NotInArchive."""
-    for alert in _told(connection, _fold(connection, [alert_id])):
+    for alert in _fold(connection, [alert_id]):
         return alert
     raise NotInArchive(f"there is no alert {alert_id}: `archive alerts --all` lists them")
 
@@ -289,9 +289,7 @@ def story(connection: sa.Connection, alert_id: int) -> list[Step]:
     """All that became of an alert, oldest first."""
     e = alert_events.c
     about = find_alert(connection, alert_id)
-    hidden = about["subject"] in {
-        f"{stone.organ} {stone.year}" for stone in tombstones(connection).values()
-    }
+    hidden = about["subject"] in withdrawn_subjects(connection)
     query = sa.select(alert_events).where(e.alert_id == alert_id).order_by(e.id)
     return [
         Step(
@@ -388,23 +386,6 @@ class _Waiting:
                 self.wanted = True
 
 
-def _told(connection: sa.Connection, found: list[Alert]) -> list[Alert]:
-    """Of a report that was withdrawn an alert says only that."""
-    hidden = {f"{stone.organ} {stone.year}": stone for stone in tombstones(connection).values()}
-    return [_covered(alert, hidden) if hidden else alert for alert in found]
-
-
-def _covered(alert: Alert, hidden: Mapping[str, Tombstone]) -> Alert:
-    for subject, stone in hidden.items():
-        if alert["subject"] == subject or alert["subject"].startswith(f"{subject} "):
-            told = alert.copy()
-            told["subject"], told["before"], told["after"] = subject, None, None
-            told["message"] = told["message_zh"] = stone.sentence
-            told["last_good"] = None
-            return told
-    return alert
-
-
 def _in(fact: Sequence[str], language: int) -> str:
     return fact if isinstance(fact, str) else fact[language]
 
@@ -476,8 +457,7 @@ def _newest(connection: sa.Connection, alert_id: int) -> str | None:
 
 def _events(connection: sa.Connection, wanted: list[tuple[int, int]]) -> list[Event]:
     """(event id, alert id) → the events in that order."""
-    folded = _fold(connection, [alert for _, alert in wanted])
-    found = {alert["id"]: alert for alert in _told(connection, folded)}
+    found = {alert["id"]: alert for alert in _fold(connection, [alert for _, alert in wanted])}
     e = alert_events.c
     ids = [event for event, _ in wanted]
     rows = {

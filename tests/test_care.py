@@ -34,6 +34,7 @@ from storage.queries.coverage import coverage
 from storage.queries.history import history
 from storage.queries.organs import find_organ
 from storage.queries.report import report
+from storage.runpage import write_page
 from storage.schema import metadata
 from storage.settings import Settings
 from storage.withdrawals import Thing, restore, withdraw
@@ -402,3 +403,20 @@ def test_a_new_sqlite_archive_too(dialect: str, tmp_path: Path) -> None:
     open_for_writing(settings).dispose()
     assert settings.sqlite_path is not None
     assert settings.sqlite_path.stat().st_mode & 0o077 == 0
+
+
+def test_pages_of_runs_that_lie_there_are_made_anew(
+    archive: sa.Engine, settings: Settings, ask: Callable[..., tuple[int, str]]
+) -> None:
+    with archive.connect() as connection:
+        write_page(connection, settings.home, 1)
+    page = settings.home / "runs" / "1.html"
+    before = page.read_text("utf-8")
+    assert FIGURE in before
+    for words in ((TIANSHAN, "2019"), ("--url", PAGE)):
+        assert ask("withdraw", *words, "--by", "me", "--reason", "court")[0] == 0
+        after = page.read_text("utf-8")
+        assert PAGE not in after
+        assert FIGURE not in after
+        assert ask("restore", *words, "--by", "me", "--reason", "lifted")[0] == 0
+        assert page.read_text("utf-8") == before
