@@ -11,23 +11,24 @@ import sqlalchemy as sa
 
 from storage.drift import drifts
 from storage.errors import NotInArchive
+from storage.leaving import leaves
 from storage.ledger import Cell, State, ledger
 from storage.queries.history import Change, history
 from storage.queries.organs import Organ
 from storage.schema import (
     alert_events,
     alerts,
-    aliases,
     attempts,
     captures,
     listing_reads,
     listings,
     organs,
-    reports,
     runs,
     starts,
-    versions,
 )
+from storage.schema import shown_aliases as aliases
+from storage.schema import shown_reports as reports
+from storage.schema import shown_versions as versions
 
 # Outcomes after which the address was there, or surely not.
 _ANSWERED = (
@@ -153,6 +154,7 @@ def newest_run(connection: sa.Connection) -> int | None:
     return newest
 
 
+@leaves
 def run_report(connection: sa.Connection, run_id: int) -> RunReport:
     """One run. Raises NotInArchive."""
     run = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
