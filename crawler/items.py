@@ -10,13 +10,21 @@ from scrapy.exceptions import IgnoreRequest
 
 from crawler.cms.base import Article
 from crawler.portals.titles import Identity
+from crawler.words import Remark
 
 # `page` is a further page of a listing.
 Purpose = Literal["entry", "channel", "seed", "listing", "page", "report", "attachment"]
 
 
 class Refused(IgnoreRequest):
-    """Raised in place of a request that a rule of ours forbids; its attempt has a row."""
+    """Raised in place of a request that a rule of ours forbids; its attempt has a row.
+
+    `outcome` is that of its attempt: robots_refused, circuit_open …
+    """
+
+    def __init__(self, message: str, outcome: str = "") -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class Leaving(IgnoreRequest):
@@ -45,6 +53,9 @@ class Visit:
     title: str = ""  # of the report or attachment, as the listing or page shows it
     identity: Identity | None = None
     page: str = ""  # the address of the report page that led to an attachment
+    listing: str = ""  # of a listing's further page: the address of its first
+    place: int = 0  # and which page it is (crawler/spiders/paging.py)
+    known: bool = False  # a report that is asked for again: `identity` is what the archive says
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +110,37 @@ class Unreachable:
     title: str
     outcome: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry of a listing; `shown` is the date beside it, as written."""
+
+    url: str
+    title: str
+    shown: str | None
+    is_report: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListingRead:
+    """What became of a listing of annual reports in this run: see storage.listings.Look.
+
+    `why` is the rule that failed; of a complete one, what is odd about it.
+    """
+
+    portal: str
+    url: str
+    title: str
+    annual: bool
+    trail: tuple[str, ...]
+    depth: int
+    read_at: datetime
+    scope: Literal["whole", "head"]
+    verdict: Literal["complete", "incomplete", "blocked", "down", "gone", "not_asked"]
+    why: Remark | None
+    pages: int = 0
+    declared_total: int | None = None
+    declared_pages: int | None = None
+    captures: tuple[int, ...] = ()
+    entries: tuple[Listed, ...] = ()

@@ -81,6 +81,7 @@ ITEM_PIPELINES = {
     "crawler.pipelines.captures.CapturePipeline": 100,
     "crawler.pipelines.attachments.AttachmentPipeline": 200,
     "crawler.pipelines.facts.FactsPipeline": 300,
+    "crawler.pipelines.listings.ListingsPipeline": 400,
 }
 # Scrapy: 100, which starts a hundred tasks for every answer; ours come one by one.
 CONCURRENT_ITEMS = 1

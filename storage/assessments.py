@@ -54,10 +54,14 @@ def assessment_of(conn: sa.Connection, report_id: int) -> list[FindingRecord]:
     return [] if newest is None else _said(conn, newest.id)
 
 
-def newest_assessments(conn: sa.Connection) -> dict[int, tuple[str, list[int]]]:
-    """Report → who assessed it last, on the ground of which readings."""
+def newest_assessments(
+    conn: sa.Connection, report_id: int | None = None
+) -> dict[int, tuple[str, list[int]]]:
+    """Report → who assessed it last, on the ground of which readings; of one report or of all."""
     a = assessments.c
     newest = sa.select(sa.func.max(a.id)).group_by(a.report_id)
+    if report_id is not None:
+        newest = newest.where(a.report_id == report_id)
     query = sa.select(a.report_id, a.parser, a.readings).where(a.id.in_(newest))
     return {row.report_id: (row.parser, row.readings) for row in conn.execute(query)}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -49,6 +50,10 @@ def open_for_writing(settings: Settings) -> sa.Engine:
     Raises DirectoryError, DatabaseUnavailable, NotAnArchive, SchemaTooOld, SchemaTooNew.
     """
     make_folders(settings)
+    if settings.sqlite_path is not None:
+        # SQLite would make it readable to every account. Where it cannot be made, SQLite says why.
+        with suppress(OSError):
+            os.close(os.open(settings.sqlite_path, os.O_CREAT | os.O_WRONLY, 0o600))
     engine = make_engine(settings.url)
     with _explained(engine):
         # Of several that start at once on a new SQLite file, only one can switch it to WAL; the
@@ -107,7 +112,11 @@ def make_folders(settings: Settings) -> None:
         folders.append(settings.sqlite_path.parent)
     for folder in folders:
         try:
+            is_new = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
+            if is_new and folder == settings.warc_directory:
+                # The bytes as they came are for who keeps the archive, not for every account here.
+                folder.chmod(0o700)
         except OSError as error:
             raise DirectoryError(
                 f"cannot make the folder {folder} ({error.strerror}): "

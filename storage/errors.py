@@ -15,6 +15,7 @@ StorageError
 │   └── WarcNotReadable       a record is not where its row says, or not what it was
 ├── ManifestBroken          the chain of the manifest cannot be continued
 └── NotInArchive            an organ, a report or a capture that the archive does not hold
+    └── Withdrawn             it holds it, and shows it to nobody
 """
 
 from __future__ import annotations
@@ -82,6 +83,14 @@ class ManifestBroken(StorageError):
 
 class NotInArchive(StorageError):
     """Raised when a question names something the archive does not hold."""
+
+
+class Withdrawn(NotInArchive):
+    """Raised when a question names what was withdrawn; the message says when and why."""
+
+
+class WithdrawalRefused(StorageError):
+    """Raised when a withdrawal has no reason, no author, or nothing to withdraw or restore."""
 
 
 class CorrectionRefused(StorageError):

@@ -670,6 +670,24 @@ def history(connection: sa.Connection, portal: str, at: datetime) -> History:
     )
 
 
+def gone_looks(connection: sa.Connection, at: datetime) -> dict[str, list[datetime]]:
+    """Address of a report → the attempts that found nothing there, in their order."""
+    a = attempts.c
+    nothing = sa.or_(
+        a.outcome == "soft_404",
+        sa.and_(a.outcome == "client_error", a.status.in_((404, 410))),
+    )
+    query = (
+        sa.select(a.url, a.started_at)
+        .where(a.started_at <= at, a.purpose.in_(_OF_REPORTS), nothing)
+        .order_by(a.started_at)
+    )
+    looks: dict[str, list[datetime]] = defaultdict(list)
+    for row in connection.execute(query):
+        looks[row.url].append(row.started_at)
+    return looks
+
+
 def addresses(connection: sa.Connection, ids: set[int]) -> dict[int, str]:
     """Capture → its address."""
     query = sa.select(captures.c.id, captures.c.url).where(captures.c.id.in_(ids))

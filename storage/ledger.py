@@ -33,6 +33,7 @@ from storage.known import (
     Site,
     Version,
     addresses,
+    gone_looks,
     history,
     known,
 )
@@ -188,6 +189,7 @@ class _Book:
     known: Known
     _absences: dict[tuple[str, datetime], _Verdict] = field(default_factory=dict)
     _histories: dict[str, History] = field(default_factory=dict)
+    _gone: dict[str, list[datetime]] | None = None
     _unseen_by_portal: dict[str, list[_Unseen]] | None = None
 
     def cells(self, organ: Organ) -> Iterator[Cell]:
@@ -251,7 +253,7 @@ class _Book:
         main = _main(report)
         if not main or any(each.last.ending != "gone" for each in main):
             return None
-        went = max(each.last.at for each in main)
+        went = max(self._went(each) for each in main)
         word = main[-1].last.word
         proofs = (*common.proof, *map(_address, main))
         for each in report.addresses:
@@ -266,11 +268,19 @@ class _Book:
         return replace(
             common,
             state="removed",
-            as_of=went,
+            as_of=max(each.last.at for each in main),
             since=went,
             proof=proofs,
             notes=(seen, *common.notes),
         )
+
+    def _went(self, address: Address) -> datetime:
+        """The first look that found it gone, of those it ends with."""
+        if self._gone is None:
+            self._gone = gone_looks(self.connection, self.known.at)
+        good = address.good_at or address.first_seen
+        found = _first_from(good, self._gone.get(address.url, ()))
+        return min(found or address.last.at, address.last.at)
 
     def _moved(self, report: Report, common: _Verdict) -> _Verdict | None:
         """An earlier address is gone, or dropped and dead, and it was seen well at another."""
@@ -332,7 +342,11 @@ class _Book:
         if (unasked := by_ending.get("unasked")) is not None:
             said = _note("not_asked", url=unasked.url)
             return self._doubt(owed, _Verdict("unproven", None, notes=(said,)))
-        if (gone := by_ending.get("gone")) is not None and not self._was_delisted(report):
+        if (gone := by_ending.get("gone")) is not None:
+            if self._was_delisted(report):
+                said = _note("delisted", url=gone.url)
+                verdict = self._without(owed)
+                return replace(verdict, notes=(said, *verdict.notes))
             facts = {"url": gone.url, "word": gone.last.word}
             return _at_address("removed", gone, _note("never_there", **facts))
         return None

@@ -593,5 +593,19 @@ current_pages = sa.table(
 )
 current_readings = sa.table("current_readings", sa.column("report_id"), sa.column("reading_id"))
 
+# What was not withdrawn: storage.queries asks these, never the tables (a test holds them to it).
+# `withdrawn`: what is in force of the withdrawals; with each of the versions that it hides.
+withdrawn = sa.table(
+    "withdrawn",
+    *(sa.column(each.name, each.type) for each in withdrawals.c if each.name != "action"),
+)
+withdrawn_versions = sa.table(
+    "withdrawn_versions", sa.column("version_id"), sa.column("withdrawal_id")
+)
+shown_reports, shown_versions, shown_aliases = (
+    sa.table(f"shown_{each.name}", *(sa.column(one.name, one.type) for one in each.c))
+    for each in (reports, versions, aliases)
+)
+
 # Which of a portal's organs is its government; for queries that join both tables.
 is_government = organs.c.name == portals.c.government

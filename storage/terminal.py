@@ -18,18 +18,23 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.alerts import Alert, Severity, Step
+from storage.doctor.model import Level, Note
 from storage.errors import DirectoryError
+from storage.impact_page import kept, rows
 from storage.ledger import Cell as LedgerCell
 from storage.ledger import State as LedgerState
 from storage.queries.corrections import Correction
 from storage.queries.coverage import Field, State
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Side, Version
+from storage.queries.impact import Impact
 from storage.queries.lives import OrganLife
+from storage.queries.personal import Place as PersonalPlace
 from storage.queries.politeness import Audit
 from storage.queries.report import Cell, Finding, Report, Source
 from storage.queries.runs import Run
 from storage.queries.sources import Place
+from storage.queries.withdrawals import Act
 
 # One letter a state, readable without colour.
 LETTERS: dict[State, tuple[str, str, str]] = {
@@ -40,6 +45,13 @@ LETTERS: dict[State, tuple[str, str, str]] = {
     "unread": ("U", "magenta", "captured, no form recognised"),
     "unreachable": ("!", "red", "known, every attempt failed"),
     "missing": (".", "bright_black", "nothing known"),
+    "withdrawn": ("W", "bright_black", "withdrawn: `archive withdrawals` says why"),
+}
+
+_LEVELS: dict[Level, tuple[str, str]] = {
+    "well": ("well", "green"),
+    "attention": ("attention", "yellow"),
+    "cannot_run": ("cannot run", "red"),
 }
 
 LEDGER_LETTERS: dict[LedgerState, tuple[str, str, str]] = {
@@ -203,6 +215,9 @@ def show_report(report: Report, sources: Iterable[Source]) -> None:
         console.print(_cells(name, list(cells)))
     for line in report["indicators"]:
         console.print(Text(f"{line['block']} {line['label']} ({line['unit']}): {line['raw']}"))
+    if report["masked"]:
+        told = ", ".join(f"{count} {_kind(kind)}" for kind, count in report["masked"].items())
+        console.print(f"covered: {told}; `archive personal` says where")
     if report["unclaimed"]:
         console.print(f"{len(report['unclaimed'])} tables that nobody claimed: see --json")
     _show_checks(console, report["findings"])
@@ -212,7 +227,11 @@ def show_history(versions: Iterable[Version]) -> None:
     """Each version with its captures, and both sides of every cell that changed."""
     console = _console()
     for version in versions:
-        title = f"{version['part']} {version['name'] or version['title']}"
+        if version["withdrawn"] is not None:
+            told = f"version {version['id']}: {version['part']} {version['withdrawn']}"
+            console.print(Text(told, style="bold"))
+            continue
+        title = f"version {version['id']}: {version['part']} {version['name'] or version['title']}"
         console.print(Text(title, style="bold"))
         seen = f"{_minute(version['first_seen'])} to {_minute(version['last_seen'])}"
         console.print(f"  seen {seen}, {version['canonical_rule']} {version['canonical_digest']}")
@@ -341,6 +360,67 @@ def _compact(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
+def show_impact(hosts: Iterable[Impact]) -> None:
+    """A table a host, its figures against the promises."""
+    console = _console()
+    for told in hosts:
+        console.print(Text(told["host"], style="bold"))
+        table = _table("what", "", "")
+        for label, label_zh, value in rows(told):
+            table.add_row(label, label_zh, Text(value))
+        console.print(table)
+        for sentence in kept(told):
+            console.print(sentence)
+
+
+def show_examination(notes: Iterable[Note]) -> None:
+    """One line a note, its cure under it."""
+    console = _console()
+    for note in notes:
+        word, style = _LEVELS[note.level]
+        console.print(
+            Text.assemble((f"{word:<10}", style), f"{note.check:<14}{note.says}"), soft_wrap=True
+        )
+        if note.cure:
+            console.print(Text(f"{'':<24}→ {note.cure}"), soft_wrap=True)
+
+
+def show_withdrawals(acts: Iterable[Act]) -> None:
+    """One row an act."""
+    table = _table("when", "what", "act", "by", "why", "")
+    for act in acts:
+        what = act["url"] or f"{act['organ']} {act['year']}"
+        if act["version"] is not None:
+            what += f" version {act['version']}"
+        table.add_row(
+            _minute(act["made_at"]),
+            Text(what),
+            act["action"],
+            Text(act["author"]),
+            Text(act["reason"]),
+            "in force" if act["in_force"] else "",
+        )
+    _console().print(table)
+
+
+def show_personal(places: Sequence[PersonalPlace]) -> None:
+    """One row a place, and how many numbers there are of each kind."""
+    table = _table("division", "organ", "year", "version", "place", "kind", "numbers")
+    for place in places:
+        table.add_row(
+            place["division_code"],
+            place["organ"],
+            str(place["year"]),
+            str(place["version"] or ""),
+            Text(place["place"]),
+            _kind(place["kind"]),
+            str(place["count"]),
+        )
+    console = _console()
+    console.print(table)
+    console.print("Every answer covers them; `archive withdraw` hides a whole document.")
+
+
 def show_audit(found: Audit) -> None:
     """One row a broken rule, and how many requests were looked at."""
     console = _console()
@@ -356,6 +436,10 @@ def show_audit(found: Audit) -> None:
             )
         console.print(table)
     console.print(f"{found['requests']} requests, {len(found['violations'])} violations")
+
+
+def _kind(kind: str) -> str:
+    return kind.replace("_", " ")
 
 
 def _console() -> Console:

@@ -190,7 +190,7 @@ class WarcWriter:
         self._end = 0
         try:
             with _locked(self._directory):
-                self._file = os.open(self._path, _CREATE, 0o644)
+                self._file = os.open(self._path, _CREATE, 0o600)
                 fcntl.flock(self._file, fcntl.LOCK_EX)
             _sync_directory(self._directory)
         except OSError as error:

@@ -12,9 +12,12 @@ import pytest
 
 from crawler.fetching import outcomes
 from crawler.words import sentences
+from storage.ledger import Cell as LedgerCell
+from storage.ledger import Proof
 from storage.queries.coverage import Field
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Version
+from storage.queries.lives import OrganLife
 from storage.queries.report import (
     Attachment,
     Cell,
@@ -116,7 +119,7 @@ def test_the_shapes_of_the_answers_are_as_documented() -> None:
         Indicator,
         KeptTable,
     )
-    for shape in (*shapes, Version, Capture, OpenFinding, Run):
+    for shape in (*shapes, Version, Capture, OpenFinding, Run, LedgerCell, Proof, OrganLife):
         assert "{" + ", ".join(shape.__annotations__) + "}" in text, shape
 
 

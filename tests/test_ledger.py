@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from string import Formatter
 
 import pytest
 import sqlalchemy as sa
 
-from storage.ledger import Cell, ledger
+from crawler.forms.relations import deadline
+from storage.database import ROOT
+from storage.deadlines import FIRST_YEAR, due
+from storage.ledger import Cell, ledger, sentences
 from tests.databases import reading
 from tests.histories import GOVERNMENT, LISTING, History, figures, moment, unknown
 
@@ -73,6 +77,29 @@ def test_each_kind_of_organ_has_its_own_day(history: History) -> None:
     }
     assert state(history, "2021-02-01", organ="天山区教育局") == "unproven"
     assert state(history, "2021-02-01", organ="天山区某街道") == "not_due"
+
+
+def test_the_days_are_those_that_a_report_is_held_against() -> None:
+    for kind in ("government", "department", "office", "township"):
+        for year in range(FIRST_YEAR, 2031):
+            ours, theirs = due(kind, year), deadline(kind, year)
+            assert ours.law == bool(theirs)
+            assert not theirs or ours.day == theirs[0]
+            assert ours.in_doubt == (theirs[1] if len(theirs) > 1 else None)
+
+
+def test_both_languages_of_a_note_state_the_same_facts() -> None:
+    for key, said in sentences().items():
+        english, chinese = (
+            {name for _, name, _, _ in Formatter().parse(said[language]) if name}
+            for language in ("en", "zh")
+        )
+        assert english == chinese, key
+
+
+def test_every_note_is_said_somewhere() -> None:
+    code = (ROOT / "storage" / "ledger.py").read_text("utf-8")
+    assert {key for key in sentences() if f'"{key}"' not in code} == set()
 
 
 # --- absence ------------------------------------------------------------------------------------
@@ -229,6 +256,7 @@ def test_a_dead_entry_that_the_listing_dropped_is_absent_again(history: History)
     history.look("2021-04-09", {})
     assert state(history, "2021-04-03") == "removed"
     assert state(history, "2021-04-10") == "absent"
+    assert "listed no more" in cell(history, "2021-04-10")["note"]
 
 
 def test_an_entry_nobody_could_open_is_no_proof_of_absence(history: History) -> None:
@@ -324,12 +352,16 @@ def test_gone_from_every_address_is_removed_and_may_come_back(history: History) 
     history.page("2021-03-01", 2020, published="2021-03-01", read=figures())
     history.fails("2021-06-01", 2020, url=URL, outcome="timeout", status=None)
     history.fails("2021-07-01", 2020, url=URL, outcome="client_error", status=404)
+    history.fails("2021-07-09", 2020, url=URL, outcome="client_error", status=404)
     history.page("2021-08-01", 2020, published="2021-03-01", read=figures())
     assert state(history, "2021-03-02") == "captured"
     assert state(history, "2021-06-02") == "captured", "a bad night removes nothing"
     found = cell(history, "2021-07-02")
     assert (found["state"], found["since"]) == ("removed", moment("2021-07-01").isoformat())
     assert found["proof"][-1]["capture_id"], "the answer that says so"
+    found = cell(history, "2021-07-10")
+    assert found["since"] == moment("2021-07-01").isoformat()
+    assert found["as_of"] == moment("2021-07-09").isoformat()
     assert state(history, "2021-08-02") == "captured"
 
 

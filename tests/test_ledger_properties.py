@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from storage.database import make_engine
 from storage.deadlines import due
 from storage.ledger import HELD, Cell, ledger
+from storage.queries.coverage import Field, coverage
 from storage.schema import listing_reads
 from tests.databases import reading
 from tests.histories import GOVERNMENT, History, figures, unknown
@@ -112,7 +113,9 @@ def test_every_cell_is_in_one_state_that_has_its_proof(
         happen(history, [event for event in events if event[1] >= asked])
         assert ledger(connection, at=at) == cells, "what became known later changes nothing"
         later = at + timedelta(days=2000)
-        check(connection, ledger(connection, at=later), later)
+        cells = ledger(connection, at=later)
+        check(connection, cells, later)
+        agree(cells, coverage(connection))
         connection.rollback()
 
 
@@ -136,6 +139,26 @@ def check(connection: sa.Connection, cells: list[Cell], at: datetime) -> None:
         assert state not in HELD or any(proof["capture_id"] for proof in cell["proof"])
         assert (state == "captured_late") <= bool(cell["late_days"])
         assert state != "unproven" or cell["note"]
+
+
+# What the map of what was read may say where the ledger says this.
+HELD_AND_READ = {"captured", "captured_late", "moved", "attachment_only", "removed"}
+AGREE: dict[str, set[str]] = {
+    "read": HELD_AND_READ,
+    "partly_read": HELD_AND_READ,
+    "old": HELD_AND_READ,
+    "unread": {"unreadable", "removed"},
+    "attachment_only": {"attachment_only", "unreadable", "removed"},
+    "unreachable": {"removed", "unreadable", "blocked", "portal_down", "unproven", "absent"},
+    "missing": {"absent", "blocked", "portal_down", "unproven", "not_due"},
+}
+
+
+def agree(cells: list[Cell], fields: list[Field]) -> None:
+    """The ledger and `archive coverage` tell two things of one report, never two stories."""
+    states = {(cell["organ"], cell["year"]): cell["state"] for cell in cells}
+    for each in fields:
+        assert states[each["organ"], each["year"]] in AGREE[each["state"]], each
 
 
 def proven(connection: sa.Connection, midnight: datetime, at: datetime) -> bool:

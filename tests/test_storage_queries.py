@@ -103,6 +103,7 @@ def test_coverage_has_the_documented_shape_and_order(connection: sa.Connection) 
             "http://www.xjtsq.gov.cn/info/3168/1.htm",
             "http://www.xjtsq.gov.cn/new.htm",
         ],
+        "withdrawn": None,
     }
     (unreachable,) = coverage(connection, year=2014)
     assert (unreachable["title"], unreachable["urls"]) == ("listed", ["http://h/2014"])
@@ -114,7 +115,7 @@ def test_a_report_says_what_its_newest_page_says(connection: sa.Connection) -> N
     assert list(found) == [
         *("division_code", "organ", "year", "title", "body_title", "published", "source", "form"),
         *("read_from", "engine", "urls", "attachments", "tables", "cells", "findings"),
-        *("indicators", "unclaimed"),
+        *("indicators", "unclaimed", "masked"),
     ]
     assert (found["form"], found["source"]) == ("2019", "天山区人民政府")
     assert found["published"] == "2020-03-06 14:38"

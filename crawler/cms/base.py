@@ -44,6 +44,8 @@ INLINE = re.compile(r"</?(?:span|font|b|strong|i|em|u|o:p)(?:\s[^<>]*)?>", re.IG
 PAGER_WORD = re.compile(
     r"(?:第?\s*\d{1,3}\s*页?|首\s*页|第一页|[上前]一?页|[下后]一?页|[尾末]\s*页|最后一?页|[<>«»‹›.…]+)"
 )
+# Which page of its listing an address is: `…_2.shtml`, `?page=2`, `&cur_page=2`.
+PAGE_NUMBER = re.compile(r"_(\d{1,3})\.s?html?$|[?&](?:cur_)?page=(\d{1,4})(?=&|$)")
 TOTAL = re.compile(r"共\s*(?:有|计)?\s*(\d+)\s*(?:条|篇)")
 PAGE_COUNT = re.compile(r"共\s*(?:有|计)?\s*(\d+)\s*页|条\s*\d+\s*/\s*(\d+)(?!\s*[/\d])")
 # Where the dialect's own XPaths find no title. The last: any tag, if its class says so.
@@ -148,12 +150,18 @@ class Cms:
     rows: ClassVar[tuple[str, ...]] = ()
     row_links: ClassVar[tuple[str, ...]] = (".//a[@href]",)
     row_dates: ClassVar[tuple[str, ...]] = (".//span", ".//em | .//i | .//td", ".")
+    # Whether the numbers in the addresses of a listing's pages count down to its last.
+    counts_down: ClassVar[bool] = False
 
     # --- addresses -------------------------------------------------------------------------
 
     def fingerprint(self, page: Page) -> bool:
         """Does the page's text carry the marks of this family?"""
         return bool(self.marks.search(page.text))
+
+    def kinds_of_mark(self, page: Page) -> int:
+        """How many different marks of this family the page's text carries."""
+        return len({mark[0].lower() for mark in self.marks.finditer(page.text)})
 
     def is_article(self, url: str) -> bool:
         """Has the address the form of this dialect's articles?"""
@@ -182,6 +190,19 @@ class Cms:
             PAGER_WORD.fullmatch(normal(link.text))
             and re.match(re.escape(stem) + r"[/_?&-]", other)
         )
+
+    def page_place(self, url: str) -> int:
+        """A number that orders the pages of a listing; its first page has the smallest.
+
+        Two addresses of one page, with and without `cur_page=1`, have the same.
+        """
+        found = PAGE_NUMBER.search(local(url))
+        return int(found[1] or found[2]) if found else 1
+
+    def next_page(self, url: str, number: int) -> str | None:
+        """The address that page `number` of the listing at `url` has if there are so many."""
+        del url, number
+        return None
 
     # --- what a page says of itself --------------------------------------------------------
 
@@ -426,7 +447,11 @@ def recognise(page: Page, preferred: Sequence[str]) -> Cms:
     """
     known = cms_by_key()
     own = [known[key] for key in preferred]
-    best = max(own, key=lambda cms: cms.fingerprint(page) + claims(cms, page.url))
+    # A page of the site before may bear a mark of today's: in a link of its menu.
+    best = max(
+        own,
+        key=lambda cms: (cms.fingerprint(page) + claims(cms, page.url), cms.kinds_of_mark(page)),
+    )
     if best.fingerprint(page) or claims(best, page.url):
         return best
     return next((cms for cms in known.values() if cms.fingerprint(page)), own[0])

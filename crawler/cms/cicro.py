@@ -37,6 +37,9 @@ class Cicro(Cms):
     )
     row_links = ("td[1]//a[@href]", ".//a[@href]")
 
+    def next_page(self, url: str, number: int) -> str | None:
+        return with_argument(url, "cur_page", str(number))
+
     def is_page_of(self, listing: str, link: Link) -> bool:
         """The same address but for `cur_page`; a pager may leave out arguments it does not need."""
         if local(link.url).split("?")[0] != local(listing).split("?")[0]:

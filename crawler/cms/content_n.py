@@ -8,6 +8,7 @@ from lxml.html import HtmlElement
 
 from crawler.cms.base import Cms, Page
 from crawler.cms.bodies import body_by_place
+from crawler.cms.text import with_argument
 
 
 class ContentN(Cms):
@@ -19,6 +20,10 @@ class ContentN(Cms):
         "//*[@id='zoom' or @id='zoomcon' or @id='NewsContent']",
         "//*[contains(@class, 'article-content') or contains(@class, 'TRS_Editor')]",
     )
+
+    def next_page(self, url: str, number: int) -> str | None:
+        """How this family pages was not seen; what its page does with the argument tells."""
+        return with_argument(url, "page", str(number))
 
     def body(self, page: Page) -> HtmlElement | None:
         """No markup of this family was seen: the text below the head line is found by its place."""

@@ -68,6 +68,12 @@ class Ucap(Cms):
     def is_own_file(self, url: str) -> bool:
         return "/files/" in local(url) and has_file_extension(url)
 
+    def next_page(self, url: str, number: int) -> str | None:
+        """`<template>_2.shtml`; of the JSON, its argument."""
+        if "_isJson=" in url:
+            return with_argument(url, "page", str(number))
+        return re.sub(r"(?:_\d{1,3})?\.(s?html?)$", rf"_{number}.\1", url)
+
     def listing(self, page: Page) -> Listing | None:
         """Rows of a page, results of the JSON behind it, or a shell that names its JSON."""
         if page.text.lstrip().startswith("{"):

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 
 from crawler.cms.attachments import is_vsb_file
-from crawler.cms.base import Cms, Link, is_pager_word, page_stem
+from crawler.cms.base import Cms, Link, is_pager_word, local, page_stem
+
+OLDER = re.compile(r"/(\d{1,4})\.html?$")
+# More pages than any listing has.
+MOST_PAGES = 100_000
 
 
 class Vsb(Cms):
@@ -37,8 +41,19 @@ class Vsb(Cms):
     row_links = ("td[2]//a[@href]", ".//a[@href]")
     row_dates = ("td[5]", ".//span", ".//td", ".")
 
+    counts_down = True
+
     def is_own_file(self, url: str) -> bool:
         return is_vsb_file(url)
+
+    def page_place(self, url: str) -> int:
+        """`name.htm` comes first; of `name/<N>.htm` the highest number is the newest."""
+        older = OLDER.search(local(url))
+        return MOST_PAGES - int(older[1]) if older else 1
+
+    def next_page(self, url: str, number: int) -> str | None:
+        """Of three pages the older two are `name/2.htm` and `name/1.htm`."""
+        return f"{page_stem(OLDER.sub('.htm', url))}/{number - 1}.htm"
 
     def is_page_of(self, listing: str, link: Link) -> bool:
         """`name.htm` is the newest page; older ones are `name/<N>.htm`, down to 1."""

@@ -148,7 +148,7 @@ class Guest:
         self._run.refuse(request, refusal.outcome, refusal.reason)
         if refusal.gap:
             self._run.incomplete(refusal.gap)
-        raise Refused(f"{request.url}: {refusal.reason}")
+        raise Refused(f"{request.url}: {refusal.reason}", refusal.outcome)
 
     def _seconds_left(self, request: Request) -> float:
         """Until both the delay since the portal's last request and its Retry-After are over."""

@@ -12,12 +12,169 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 
+# What is in force of the withdrawals: of a thing its newest row.
+_WITHDRAWN = """
+CREATE VIEW withdrawn AS
+SELECT w.id, w.report_id, w.version_id, w.url, w.author, w.reason, w.made_at
+FROM withdrawals w
+WHERE w.action = 'withdrawn' AND NOT EXISTS (
+    SELECT 1 FROM withdrawals later
+    WHERE later.id > w.id AND coalesce(later.report_id, 0) = coalesce(w.report_id, 0)
+      AND coalesce(later.version_id, 0) = coalesce(w.version_id, 0)
+      AND coalesce(later.url, '') = coalesce(w.url, ''))
+"""
+
+# Beginning at the withdrawals, of which there are few: CROSS JOIN keeps SQLite to that order.
+_WITHDRAWN_VERSIONS = """
+CREATE VIEW withdrawn_versions AS
+SELECT v.id AS version_id, w.id AS withdrawal_id
+FROM withdrawn w CROSS JOIN versions v WHERE v.report_id = w.report_id
+UNION
+SELECT w.version_id, w.id FROM withdrawn w WHERE w.version_id IS NOT NULL
+UNION
+SELECT o.version_id, w.id
+FROM withdrawn w CROSS JOIN aliases a CROSS JOIN observations o
+WHERE a.url = w.url AND o.alias_id = a.id
+"""
+
+_SHOWN_REPORTS = """
+CREATE VIEW shown_reports AS
+SELECT p.* FROM reports p
+WHERE p.id NOT IN (SELECT w.report_id FROM withdrawn w WHERE w.report_id IS NOT NULL)
+"""
+
+_SHOWN_VERSIONS = """
+CREATE VIEW shown_versions AS
+SELECT v.* FROM versions v WHERE v.id NOT IN (SELECT w.version_id FROM withdrawn_versions w)
+"""
+
+_SHOWN_ALIASES = """
+CREATE VIEW shown_aliases AS
+SELECT a.* FROM aliases a
+WHERE a.report_id NOT IN (SELECT w.report_id FROM withdrawn w WHERE w.report_id IS NOT NULL)
+  AND a.url NOT IN (SELECT w.url FROM withdrawn w WHERE w.url IS NOT NULL)
+"""
+
+# As migrations 0001 and 0003 made them, of `{versions}` and no others.
+_CURRENT_VERSIONS = """
+CREATE VIEW current_versions AS
+SELECT v.report_id, v.part, v.name, v.id AS version_id,
+       (SELECT r.id FROM readings r WHERE r.version_id = v.id
+        ORDER BY coalesce((SELECT max(c.confirmed_at) FROM confirmations c
+                           WHERE c.reading_id = r.id), r.created_at) DESC, r.id DESC
+        LIMIT 1) AS reading_id,
+       v.last_seen
+FROM {versions} v
+WHERE NOT EXISTS (
+    SELECT 1 FROM {versions} later
+    WHERE later.report_id = v.report_id AND later.part = v.part AND later.name = v.name
+      AND (later.last_seen, later.id) > (v.last_seen, v.id))
+"""
+
+_CURRENT_PAGES = """
+CREATE VIEW current_pages AS
+SELECT report_id, version_id, reading_id FROM current_versions WHERE part = 'page'
+"""
+
+_CURRENT_READINGS = """
+CREATE VIEW current_readings AS
+SELECT p.id AS report_id,
+       (SELECT r.id FROM current_versions v JOIN readings r ON r.id = v.reading_id
+        WHERE v.report_id = p.id
+        ORDER BY CASE WHEN r.form_id IS NOT NULL THEN 0 WHEN r.layout = 'old' THEN 1 ELSE 2 END,
+                 CASE v.part WHEN 'page' THEN 0 ELSE 1 END, v.last_seen DESC, v.version_id DESC
+        LIMIT 1) AS reading_id
+FROM reports p
+"""
+
+_CELLS = """
+CREATE VIEW cells AS
+SELECT f.reading_id, c.position, c.table_key, c.row_key, c.column_key,
+       CASE WHEN {mark} IN ('', '.') THEN coalesce(CAST({number} AS TEXT), '') ELSE {odd} END
+           AS raw,
+       CASE substr(f.states, c.position + 1, 1)
+           WHEN 'n' THEN 'number' WHEN '0' THEN 'zero' WHEN '_' THEN 'blank'
+           WHEN '-' THEN 'dash' WHEN 't' THEN 'text' WHEN '?' THEN 'unread' END AS state,
+       {value} AS value,
+       {unit} AS unit
+FROM figures f
+JOIN readings r ON r.id = f.reading_id
+JOIN form_cells c ON c.form_id = r.form_id
+{only}
+"""
+
+_REPORT_CELLS = """
+CREATE VIEW report_cells AS
+SELECT o.division_code, o.name AS organ, o.kind AS organ_kind, p.year, p.kind AS report_kind,
+       v.part, v.name AS part_name, r.layout, r.parser,
+       CASE WHEN n.reading_id = r.id THEN 1 ELSE 0 END AS is_current,
+       p.id AS report_id, v.id AS version_id, c.reading_id, c.position,
+       c.table_key, c.row_key, c.column_key, c.raw, c.state, c.value, c.unit,
+       {corrected_raw} AS corrected_raw, {corrected_value} AS corrected_value,
+       k.id AS correction_id
+FROM cells c
+JOIN readings r ON r.id = c.reading_id
+JOIN versions v ON v.id = r.version_id
+JOIN reports p ON p.id = v.report_id
+JOIN organs o ON o.id = p.organ_id
+JOIN current_readings n ON n.report_id = p.id
+LEFT JOIN corrections k ON k.report_id = p.id AND k.after IS NOT NULL
+    AND k.cell = c.table_key || '.' || c.row_key || '.' || c.column_key
+    AND k.id = (SELECT max(x.id) FROM corrections x
+                WHERE x.report_id = k.report_id AND x.cell = k.cell)
+"""
+
+_SQLITE = {
+    "mark": "substr(f.marks, c.position + 1, 1)",
+    "number": "json_extract(f.numbers, '$[' || c.position || ']')",
+    "value": "json_extract(f.numbers, '$[' || c.position || ']')",
+    "odd": """json_extract(f.raws,
+               '$[' || (unicode(substr(f.marks, c.position + 1, 1)) - 48) || ']')""",
+    "unit": """json_extract(f.units, '$."' || c.position || '"')""",
+    "corrected_raw": "json_extract(k.after, '$.raw')",
+    "corrected_value": "json_extract(k.after, '$.value')",
+}
+_POSTGRESQL = {
+    "mark": "substr(f.marks, c.position + 1, 1)",
+    "number": "f.numbers ->> c.position",
+    "value": "(f.numbers ->> c.position)::numeric",
+    "odd": "f.raws ->> (ascii(substr(f.marks, c.position + 1, 1)) - 48)",
+    "unit": "f.units ->> c.position::text",
+    "corrected_raw": "k.after ->> 'raw'",
+    "corrected_value": "(k.after ->> 'value')::numeric",
+}
+# In the order in which they rest on each other.
+_SHOWN = (_WITHDRAWN, _WITHDRAWN_VERSIONS, _SHOWN_REPORTS, _SHOWN_VERSIONS, _SHOWN_ALIASES)
+_CURRENT = (_CURRENT_VERSIONS, _CURRENT_PAGES, _CURRENT_READINGS, _CELLS, _REPORT_CELLS)
+_CURRENT_NAMES = ("report_cells", "cells", "current_readings", "current_pages", "current_versions")
+_SHOWN_NAMES = (
+    "shown_aliases",
+    "shown_versions",
+    "shown_reports",
+    "withdrawn_versions",
+    "withdrawn",
+)
+
 
 def upgrade() -> None:
     _make_ledger()
     _make_watch()
     op.add_column("starts", sa.Column("scope", sa.Text()))
     op.add_column("starts", sa.Column("due_since", MOMENT))
+    _drop(_CURRENT_NAMES)
+    _make(_SHOWN)
+    _make(_CURRENT, versions="shown_versions", only="JOIN shown_versions v ON v.id = r.version_id")
+
+
+def _make(views: tuple[str, ...], **more: str) -> None:
+    dialect = _SQLITE if op.get_bind().dialect.name == "sqlite" else _POSTGRESQL
+    for view in views:
+        op.execute(view.format(**dialect, **more))
+
+
+def _drop(views: tuple[str, ...]) -> None:
+    for view in views:
+        op.execute(f"DROP VIEW {view}")
 
 
 def _make_ledger() -> None:
@@ -156,6 +313,9 @@ def _make_watch() -> None:
 
 
 def downgrade() -> None:
+    _drop(_CURRENT_NAMES)
+    _drop(_SHOWN_NAMES)
+    _make(_CURRENT, versions="versions", only="")
     op.drop_column("starts", "due_since")
     op.drop_column("starts", "scope")
     op.drop_index("ix_withdrawals_report_id", table_name="withdrawals")

@@ -7,7 +7,9 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.corrections import in_force
-from storage.schema import organs, reports
+from storage.leaving import leaves
+from storage.schema import organs
+from storage.schema import shown_reports as reports
 
 
 class Correction(TypedDict):
@@ -29,6 +31,7 @@ class Correction(TypedDict):
     review: bool
 
 
+@leaves
 def corrections(connection: sa.Connection) -> list[Correction]:
     """Of all reports, oldest first."""
     o, r = organs.c, reports.c
@@ -50,6 +53,7 @@ def corrections(connection: sa.Connection) -> list[Correction]:
             review=each.review,
         )
         for each in in_force(connection)
+        if each.report_id in known
     ]
 
 

@@ -8,28 +8,39 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
+from storage.leaving import leaves
 from storage.schema import (
-    aliases,
     current_pages,
     current_readings,
     is_government,
     organs,
     portals,
     readings,
-    reports,
-    versions,
 )
+from storage.schema import shown_aliases as aliases
+from storage.schema import shown_reports as reports
+from storage.schema import shown_versions as versions
+from storage.withdrawals import Tombstone, tombstones
 
 # The year the first 条例 came into force: no organ owed a report before.
 FIRST_YEAR = 2008
 
 State: TypeAlias = Literal[
-    "read", "partly_read", "old", "unread", "attachment_only", "unreachable", "missing"
+    "read",
+    "partly_read",
+    "old",
+    "unread",
+    "attachment_only",
+    "unreachable",
+    "missing",
+    "withdrawn",
 ]
 
 
 class Field(TypedDict):
-    """One organ and year. `published` is the earliest date any version claims."""
+    """One organ and year. `published` is the earliest date any version claims; `withdrawn` says
+    since when and why nothing is shown.
+    """
 
     division_code: str
     organ: str
@@ -38,8 +49,10 @@ class Field(TypedDict):
     published: str | None
     title: str | None
     urls: list[str]
+    withdrawn: str | None
 
 
+@leaves
 def coverage(
     connection: sa.Connection,
     *,
@@ -51,14 +64,17 @@ def coverage(
 
     By division, government first. Empty while the archive holds no report at all.
     """
+    hidden = tombstones(connection)
+    years = [each.year for each in hidden.values()]
     newest = connection.execute(sa.select(sa.func.max(reports.c.year))).scalar()
-    if newest is None:
+    if newest is None and not years:
         return []
+    newest = max(years, default=0) if newest is None else max([newest, *years])
     wanted = [
         *([organs.c.division_code == division] if division else []),
         *([organs.c.id == organ_id] if organ_id else []),
     ]
-    known = _reports(connection, wanted)
+    known = _reports(connection, wanted, hidden)
     return [
         field
         for organ in connection.execute(_organs().where(*wanted))
@@ -78,6 +94,7 @@ def _fields(organ: sa.Row[Any], known: dict[int, Field], newest: int) -> Iterato
             published=None,
             title=None,
             urls=[],
+            withdrawn=None,
         )
 
 
@@ -91,14 +108,19 @@ def _organs() -> sa.Select[Any]:
 
 
 def _reports(
-    connection: sa.Connection, wanted: list[sa.ColumnElement[bool]]
+    connection: sa.Connection,
+    wanted: list[sa.ColumnElement[bool]],
+    hidden: dict[int, Tombstone],
 ) -> dict[int, dict[int, Field]]:
     """Organ id → year → field, of the reports there are."""
-    chosen = sa.select(reports.c.id).join(organs).where(reports.c.kind == "annual", *wanted)
+    chosen = sa.select(reports.c.id).join(organs, organs.c.id == reports.c.organ_id)
+    chosen = chosen.where(reports.c.kind == "annual", *wanted)
     urls, listed_as = _aliases(connection, chosen)
     claims = _claims(connection, chosen)
     fields: dict[int, dict[int, Field]] = defaultdict(dict)
     for row in connection.execute(_pages().where(reports.c.id.in_(chosen))):
+        if row.id in hidden and row.id not in claims:
+            continue
         published, has_attachment = claims.get(row.id, (None, False))
         fields[row.organ_id][row.year] = Field(
             division_code=row.division_code,
@@ -108,8 +130,25 @@ def _reports(
             published=published,
             title=row.title if row.version_id else listed_as.get(row.id),
             urls=urls[row.id],
+            withdrawn=None,
         )
+    for stone in hidden.values():
+        if stone.kind == "annual" and stone.year not in fields[stone.organ_id]:
+            fields[stone.organ_id][stone.year] = _tombstone(stone)
     return fields
+
+
+def _tombstone(stone: Tombstone) -> Field:
+    return Field(
+        division_code=stone.division_code,
+        organ=stone.organ,
+        year=stone.year,
+        state="withdrawn",
+        published=None,
+        title=None,
+        urls=[],
+        withdrawn=stone.sentence,
+    )
 
 
 def _pages() -> sa.Select[Any]:
@@ -128,7 +167,7 @@ def _pages() -> sa.Select[Any]:
             reading.unread,
         )
         .select_from(reports)
-        .join(organs)
+        .join(organs, organs.c.id == reports.c.organ_id)
         .outerjoin(current_pages, page.report_id == reports.c.id)
         .outerjoin(versions, versions.c.id == page.version_id)
         .join(current_readings, current_readings.c.report_id == reports.c.id)

@@ -6,14 +6,16 @@ from typing import TypedDict
 
 import sqlalchemy as sa
 
+from storage.leaving import leaves
 from storage.schema import (
     assessment_findings,
     assessments,
     current_readings,
     findings,
     organs,
-    reports,
 )
+from storage.schema import shown_reports as reports
+from storage.withdrawals import withdrawn_readings
 
 
 class OpenFinding(TypedDict):
@@ -29,6 +31,7 @@ class OpenFinding(TypedDict):
     cells: list[str]
 
 
+@leaves
 def open_findings(
     connection: sa.Connection,
     *,
@@ -44,23 +47,24 @@ def open_findings(
     in_readings = (
         sa.select(o.division_code, o.name.label("organ"), r.year)
         .add_columns(f.rule, f.verdict, f.message, f.message_zh, f.cells)
-        .add_columns(sa.literal(0).label("later"), f.position)
+        .add_columns(sa.literal(0).label("later"), f.position, sa.null().label("rests_on"))
         .select_from(findings)
         .join(current_readings, current_readings.c.reading_id == f.reading_id)
         .join(reports, r.id == current_readings.c.report_id)
-        .join(organs)
+        .join(organs, o.id == r.organ_id)
         .where(*(column == value for column, value in wanted.items() if value is not None))
     )
     wanted[a.rule] = wanted.pop(f.rule)
     newest = sa.select(sa.func.max(assessments.c.id)).group_by(assessments.c.report_id)
+    hidden = withdrawn_readings(connection)
     across = (
         sa.select(o.division_code, o.name.label("organ"), r.year)
         .add_columns(a.rule, a.verdict, a.message, a.message_zh, a.cells)
-        .add_columns(sa.literal(1).label("later"), a.position)
+        .add_columns(sa.literal(1).label("later"), a.position, assessments.c.readings)
         .select_from(assessment_findings)
         .join(assessments)
         .join(reports, r.id == assessments.c.report_id)
-        .join(organs)
+        .join(organs, o.id == r.organ_id)
         .where(assessments.c.id.in_(newest))
         .where(*(column == value for column, value in wanted.items() if value is not None))
     )
@@ -79,4 +83,5 @@ def open_findings(
             cells=row.cells,
         )
         for row in connection.execute(query)
+        if hidden.isdisjoint(row.rests_on or ())
     ]

@@ -9,9 +9,12 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.facts import newest_reading, record_digest
+from storage.leaving import leaves, without_values
 from storage.queries.organs import Organ
 from storage.queries.report import number, report_row
-from storage.schema import captures, observations, versions, warc_files
+from storage.schema import captures, observations, warc_files
+from storage.schema import shown_versions as versions
+from storage.withdrawals import versions_withdrawn
 
 
 class Capture(TypedDict):
@@ -52,9 +55,10 @@ class Passage(TypedDict):
 
 class Version(TypedDict):
     """One version. `changed` (cells) and `rewritten` (prose) are against the version of the same
-    part and name before it.
+    part and name before it. Of a withdrawn one nothing is told but since when and why.
     """
 
+    id: int
     part: str
     name: str
     title: str
@@ -67,14 +71,20 @@ class Version(TypedDict):
     captures: list[Capture]
     changed: list[Change]
     rewritten: list[Passage]
+    withdrawn: str | None
 
 
+@leaves
 def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]:
-    """The versions of a report, page first, oldest first. Raises NotInArchive."""
+    """The versions of a report, page first, oldest first, then those that were withdrawn.
+
+    Raises NotInArchive.
+    """
     v = versions.c
+    report_id = report_row(connection, organ, year).id
     query = (
         sa.select(versions)
-        .where(v.report_id == report_row(connection, organ, year).id)
+        .where(v.report_id == report_id)
         .order_by(v.part.desc(), v.name, v.first_seen, v.id)
     )
     told: list[Version] = []
@@ -85,7 +95,7 @@ def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]
         seen = _captures(connection, row.id)
         told.append(_version(row, seen, earlier if follows else content, content))
         earlier, before = content, row
-    return told
+    return told + [_tombstone(*each) for each in versions_withdrawn(connection, report_id)]
 
 
 def changed_cells(connection: sa.Connection, before: int, after: int) -> list[Change]:
@@ -111,6 +121,7 @@ def _version(
     row: sa.Row[Any], seen: list[Capture], earlier: _Content, content: _Content
 ) -> Version:
     return Version(
+        id=row.id,
         part=row.part,
         name=row.name,
         title=row.title,
@@ -123,6 +134,26 @@ def _version(
         captures=seen,
         changed=_changes(earlier.cells, content.cells),
         rewritten=_rewritten(earlier.prose, content.prose),
+        withdrawn=None,
+    )
+
+
+def _tombstone(version_id: int, part: str, sentence: str) -> Version:
+    return Version(
+        id=version_id,
+        part=part,
+        name="",
+        title="",
+        published=None,
+        canonical_digest="",
+        canonical_rule="",
+        record_digest=None,
+        first_seen="",
+        last_seen="",
+        captures=[],
+        changed=[],
+        rewritten=[],
+        withdrawn=sentence,
     )
 
 
@@ -130,8 +161,9 @@ def _content(connection: sa.Connection, version_id: int) -> _Content:
     reading = newest_reading(connection, version_id)
     if reading is None:
         return _Content()
+    digest, reading = record_digest(reading), without_values(reading)
     return _Content(
-        record_digest(reading),
+        digest,
         {
             cell.path: Side(raw=cell.raw, state=cell.state, value=number(cell.value))
             for cell in reading.cells

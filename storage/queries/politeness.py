@@ -24,6 +24,7 @@ from storage import warc
 from storage.captures import header
 from storage.errors import NotInArchive, WarcNotReadable
 from storage.heads import HeadReader
+from storage.leaving import leaves
 from storage.manners import (
     BLOCKED,
     LONGEST_ABSENCE,
@@ -105,6 +106,7 @@ class _Streak:
     open: str = ""
 
 
+@leaves
 def audit(
     connection: sa.Connection,
     directory: Path,

@@ -8,9 +8,9 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.assessments import assessment_of
+from storage.assessments import assessment_of, newest_assessments
 from storage.corrections import in_force
-from storage.errors import NotInArchive
+from storage.errors import NotInArchive, Withdrawn
 from storage.facts import (
     FindingRecord,
     FormRecord,
@@ -19,10 +19,10 @@ from storage.facts import (
     ReadingRecord,
     load_reading,
 )
+from storage.leaving import leaves, personal_in, without_values
 from storage.packing import CellRecord
 from storage.queries.organs import Organ
 from storage.schema import (
-    aliases,
     captures,
     current_pages,
     current_readings,
@@ -30,10 +30,13 @@ from storage.schema import (
     organs,
     portals,
     readings,
-    reports,
-    versions,
     warc_files,
 )
+from storage.schema import reports as every_report
+from storage.schema import shown_aliases as aliases
+from storage.schema import shown_reports as reports
+from storage.schema import shown_versions as versions
+from storage.withdrawals import tombstones, withdrawn_readings
 
 
 class Cell(TypedDict):
@@ -118,8 +121,8 @@ class Report(TypedDict):
     """A report as it stands today; `tables` is nested as table → row → column.
 
     `read_from` is empty where the figures are the page's, else the file's name they stand in;
-    `engine` names what recognised them in an image. A corrected cell has `<column>_corrected`
-    beside it in `tables`.
+    `engine` names what recognised them in an image; `masked` counts the numbers of persons that
+    were covered, by kind. A corrected cell has `<column>_corrected` beside it in `tables`.
     """
 
     division_code: str
@@ -139,6 +142,7 @@ class Report(TypedDict):
     findings: list[Finding]
     indicators: list[Indicator]
     unclaimed: list[KeptTable]
+    masked: dict[str, int]
 
 
 class Source(TypedDict):
@@ -155,14 +159,16 @@ class Source(TypedDict):
 
 def holds_reports(connection: sa.Connection) -> bool:
     """Whether the archive knows any report at all."""
-    return connection.execute(sa.select(reports.c.id).limit(1)).scalar() is not None
+    return connection.execute(sa.select(every_report.c.id).limit(1)).scalar() is not None
 
 
+@leaves
 def report(connection: sa.Connection, organ: Organ, year: int) -> Report:
     """The report, by the newest version of its page. Raises NotInArchive."""
     return _report(connection, report_row(connection, organ, year), {})
 
 
+@leaves
 def all_reports(connection: sa.Connection) -> Iterator[Report]:
     """Every report of the archive, by division (government first), organ and year."""
     o = organs.c
@@ -172,6 +178,7 @@ def all_reports(connection: sa.Connection) -> Iterator[Report]:
         yield _report(connection, row, shapes)
 
 
+@leaves
 def sources(connection: sa.Connection, organ: Organ, year: int) -> list[Source]:
     """Down to file, offset and digest: the page's current version, then the attachments'."""
     row = report_row(connection, organ, year)
@@ -205,6 +212,17 @@ def report_row(connection: sa.Connection, organ: Organ, year: int) -> sa.Row[Any
     """The report's row with its current version. Raises NotInArchive with the years there are."""
     mine = _rows().where(organs.c.id == organ.id, reports.c.kind == "annual")
     row = connection.execute(mine.where(reports.c.year == year)).one_or_none()
+    stone = next(
+        (
+            each
+            for each in tombstones(connection).values()
+            if (each.organ_id, each.year, each.kind) == (organ.id, year, "annual")
+        ),
+        None,
+    )
+    left = sa.select(versions.c.id).where(versions.c.report_id == (row.id if row else None))
+    if stone is not None and connection.execute(left.limit(1)).first() is None:
+        raise Withdrawn(f"the report of {organ.name} for {year}: {stone.sentence}")
     if row is not None:
         return row
     years = [str(other.year) for other in connection.execute(mine.order_by(reports.c.year))]
@@ -232,7 +250,7 @@ def _rows() -> sa.Select[Any]:
             versions.c.source,
         )
         .select_from(reports)
-        .join(organs)
+        .join(organs, organs.c.id == reports.c.organ_id)
         .join(portals)
         .outerjoin(current_pages, current_pages.c.report_id == reports.c.id)
         .join(current_readings, current_readings.c.report_id == reports.c.id)
@@ -241,10 +259,12 @@ def _rows() -> sa.Select[Any]:
 
 
 def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormRecord]) -> Report:
-    reading = load_reading(connection, row.reading_id, shapes) if row.reading_id else None
+    reading = None
+    if row.reading_id:
+        reading = without_values(load_reading(connection, row.reading_id, shapes))
     pages = _page_aliases(connection, row.id)
     corrected = _corrected(connection, row.id)
-    return Report(
+    told = Report(
         division_code=row.division_code,
         organ=row.organ,
         year=row.year,
@@ -259,10 +279,21 @@ def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormR
         attachments=_attachments(connection, row.id),
         tables=_tables(reading.cells, corrected) if reading else {},
         cells=_cells_of(reading, corrected) if reading else [],
-        findings=_findings([*(_said_in(reading)), *assessment_of(connection, row.id)]),
+        findings=_findings([*_said_in(reading), *_said_across(connection, row.id)]),
         indicators=[_indicator(each) for each in reading.indicators] if reading else [],
         unclaimed=[_kept(grid) for grid in reading.grids if grid.rows] if reading else [],
+        masked={},
     )
+    told["masked"] = {str(kind): count for kind, count in personal_in(told).items()}
+    return told
+
+
+def _said_across(connection: sa.Connection, report_id: int) -> Sequence[FindingRecord]:
+    """What follows from others, if none of them was withdrawn since."""
+    rests_on = newest_assessments(connection, report_id).get(report_id)
+    if rests_on is None or not withdrawn_readings(connection).isdisjoint(rests_on[1]):
+        return ()
+    return assessment_of(connection, report_id)
 
 
 def _read_from(connection: sa.Connection, reading_id: int | None) -> str:

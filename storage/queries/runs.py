@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from storage.leaving import leaves
 from storage.schema import attempts, captures, runs
 
 
@@ -27,6 +28,7 @@ class Run(TypedDict):
     stats: dict[str, int]
 
 
+@leaves
 def recorded_runs(connection: sa.Connection) -> list[Run]:
     """The runs, newest first."""
     tallies = _tallies(connection)

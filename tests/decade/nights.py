@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,10 +22,12 @@ from scrapy.utils.project import get_project_settings
 from scrapy.utils.reactor import install_reactor
 from twisted.internet.task import react
 
+from crawler.cms import cms_by_key
 from crawler.errors import NothingDue
 from crawler.fetching.run import Run
-from crawler.portals import Registry
+from crawler.portals import Registry, load
 from crawler.spiders.urumqi_districts import UrumqiDistricts
+from storage.database import make_engine
 
 PACE = "0.0001"
 
@@ -59,8 +62,15 @@ def operating(home: Path, proxy: str) -> Iterator[None]:
         "http_proxy": proxy,
         "GONGKAI_DATABASE_URL": "",
     }
-    # A seal reads every seal before it: nightly for ten years that is most of the simulation.
-    with patch.dict(os.environ, ours), patch("crawler.fetching.run.seal"):
+    with ExitStack() as held:
+        held.enter_context(patch.dict(os.environ, ours))
+        # A seal reads every seal before it: nightly for ten years that is most of the simulation.
+        held.enter_context(patch("crawler.fetching.run.seal"))
+        # A process a night would read the portals' files and compile each query anew; one process
+        # for all of them need not.
+        held.enter_context(patch("storage.database.make_engine", cache(make_engine)))
+        registry = load(cms_by_key())
+        held.enter_context(patch("crawler.spiders.walk.load", lambda _cms: registry))
         yield
 
 

@@ -283,8 +283,8 @@ class Stage:
 
 @cache
 def _organ(key: str, name: str, title_name: str, kind: str, year: int) -> Organ:
-    """With a file beside the page of a government every fifth year."""
-    files = (year,) if kind == "government" and year % 5 == 0 else ()
+    """With a file beside the page of a government every tenth year."""
+    files = (year,) if kind == "government" and year % 10 == 0 else ()
     return Organ(key, name, title_name, kind, (), title_name, {}, {}, {}, files)
 
 

@@ -1,0 +1,221 @@
+"""What is shown to nobody any more: a report, one of its versions, or an address.
+
+Rows are only added: of a thing the newest counts, and taking a withdrawal back is a row as well, so
+the table is its own audit. Nothing is deleted: bytes, rows and readings stay where they are, behind
+the restricted tier (docs/care.md). What hides it are the views `shown_reports`, `shown_versions`,
+`shown_aliases` and those that rest on them; who answers a question asks these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.errors import WithdrawalRefused
+from storage.personal import masked
+from storage.schema import (
+    aliases,
+    organs,
+    readings,
+    reports,
+    shown_aliases,
+    versions,
+    withdrawals,
+    withdrawn,
+    withdrawn_versions,
+)
+
+WITHDRAWN, RESTORED = "withdrawn", "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What is withdrawn: a report, a version, or an address wherever it was captured; one of them.
+
+    A version goes with its content, at whatever addresses that was seen; an address with every
+    version that was seen there.
+    """
+
+    report_id: int | None = None
+    version_id: int | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What stands where something was. `whole`: the report itself was withdrawn, not a part."""
+
+    report_id: int
+    organ_id: int
+    division_code: str
+    organ: str
+    year: int
+    kind: str
+    whole: bool
+    since: datetime
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        return said(self.since, self.reason)
+
+
+def said(since: datetime, reason: str) -> str:
+    """What whoever asks for it reads.
+
+    >>> from datetime import UTC
+    >>> said(datetime(2026, 3, 1, tzinfo=UTC), "a court's order")
+    "withdrawn on 2026-03-01: a court's order"
+    """
+    return f"withdrawn on {since:%Y-%m-%d}: {masked(reason)}"
+
+
+def find_thing(
+    conn: sa.Connection,
+    organ_id: int | None,
+    year: int | None,
+    version_id: int | None = None,
+    url: str | None = None,
+) -> Thing:
+    """What is meant: an address, else a report, or one of its versions. Raises WithdrawalRefused.
+
+    An address need not be known yet: it may be withdrawn before it is captured.
+    """
+    if url is not None:
+        return Thing(url=url)
+    report = sa.select(reports.c.id).where(
+        reports.c.organ_id == organ_id, reports.c.year == year, reports.c.kind == "annual"
+    )
+    report_id = conn.execute(report).scalar()
+    if report_id is None:
+        raise WithdrawalRefused(
+            f"the archive has no such report for {year}: `archive coverage` lists them"
+        )
+    if version_id is None:
+        return Thing(report_id=report_id)
+    mine = sa.select(versions.c.id).where(
+        versions.c.report_id == report_id, versions.c.id == version_id
+    )
+    if conn.execute(mine).first() is None:
+        raise WithdrawalRefused(
+            f"the report has no version {version_id}: `archive history` lists them"
+        )
+    return Thing(version_id=version_id)
+
+
+def withdraw(conn: sa.Connection, thing: Thing, author: str, reason: str, at: datetime) -> None:
+    """Hide it from now on. Raises WithdrawalRefused."""
+    if _in_force(conn, thing):
+        raise WithdrawalRefused("it is withdrawn already: `archive withdrawals` lists what is")
+    _add(conn, thing, WITHDRAWN, author, reason, at)
+
+
+def restore(conn: sa.Connection, thing: Thing, author: str, reason: str, at: datetime) -> None:
+    """Show it again. Raises WithdrawalRefused."""
+    if not _in_force(conn, thing):
+        raise WithdrawalRefused("it is not withdrawn: `archive withdrawals` lists what is")
+    _add(conn, thing, RESTORED, author, reason, at)
+
+
+def tombstones(conn: sa.Connection) -> dict[int, Tombstone]:
+    """Report → what of it is withdrawn: the whole, else the newest of its parts."""
+    w, v = withdrawn.c, versions.c
+    parts = (
+        sa.select(w.report_id, w.id)
+        .where(w.report_id.is_not(None))
+        .union(
+            sa.select(v.report_id, withdrawn_versions.c.withdrawal_id).join(
+                withdrawn_versions, withdrawn_versions.c.version_id == v.id
+            ),
+            sa.select(aliases.c.report_id, w.id).join(withdrawn, w.url == aliases.c.url),
+        )
+        .subquery()
+    )
+    report_id, withdrawal_id = parts.c
+    query = (
+        sa.select(reports.c.id, reports.c.organ_id, organs.c.division_code, organs.c.name)
+        .add_columns(reports.c.year, reports.c.kind, w.report_id.is_not(None).label("whole"))
+        .add_columns(w.made_at, w.reason)
+        .select_from(parts)
+        .join(withdrawn, w.id == withdrawal_id)
+        .join(reports, reports.c.id == report_id)
+        .join(organs, organs.c.id == reports.c.organ_id)
+        .order_by(w.report_id.is_not(None), w.id)
+    )
+    return {row[0]: Tombstone(*row) for row in conn.execute(query)}
+
+
+def versions_withdrawn(conn: sa.Connection, report_id: int) -> list[tuple[int, str, str]]:
+    """Version, page or attachment, and what stands there instead; of one report."""
+    v, w = versions.c, withdrawn.c
+    query = (
+        sa.select(v.id, v.part, w.made_at, w.reason)
+        .join(withdrawn_versions, withdrawn_versions.c.version_id == v.id)
+        .join(withdrawn, w.id == withdrawn_versions.c.withdrawal_id)
+        .where(v.report_id == report_id)
+        .order_by(v.id, w.id)
+    )
+    told = {row.id: row for row in conn.execute(query)}
+    return [(each.id, each.part, said(each.made_at, each.reason)) for each in told.values()]
+
+
+def withdrawn_addresses(conn: sa.Connection) -> Mapping[str, str]:
+    """Addresses that nobody is shown → what stands there instead.
+
+    One that also led to something that is shown stays.
+    """
+    w, a = withdrawn.c, aliases.c
+    shown = sa.select(shown_aliases.c.url)
+    query = (
+        sa.select(w.url, w.made_at, w.reason)
+        .where(w.url.is_not(None))
+        .union_all(
+            sa.select(a.url, w.made_at, w.reason)
+            .join(withdrawn, w.report_id == a.report_id)
+            .where(a.url.not_in(shown))
+        )
+    )
+    return {row.url: said(row.made_at, row.reason) for row in conn.execute(query)}
+
+
+def withdrawn_readings(conn: sa.Connection) -> frozenset[int]:
+    """Readings of what is withdrawn: nothing that rests on one is shown either."""
+    query = sa.select(readings.c.id).join(
+        withdrawn_versions, withdrawn_versions.c.version_id == readings.c.version_id
+    )
+    return frozenset(conn.execute(query).scalars())
+
+
+def _in_force(conn: sa.Connection, thing: Thing) -> bool:
+    return conn.execute(sa.select(withdrawn.c.id).where(*_is(thing)).limit(1)).first() is not None
+
+
+def _is(thing: Thing) -> list[sa.ColumnElement[bool]]:
+    w = withdrawn.c
+    return [
+        w.report_id.is_not_distinct_from(thing.report_id),
+        w.version_id.is_not_distinct_from(thing.version_id),
+        w.url.is_not_distinct_from(thing.url),
+    ]
+
+
+def _add(
+    conn: sa.Connection, thing: Thing, action: str, author: str, reason: str, at: datetime
+) -> None:
+    for option, text in (("--by", author), ("--reason", reason)):
+        if not text.strip():
+            raise WithdrawalRefused(f"who asks for it will want to know: give {option}")
+    row: dict[str, Any] = {
+        "report_id": thing.report_id,
+        "version_id": thing.version_id,
+        "url": thing.url,
+        "action": action,
+        "author": author,
+        "reason": reason,
+        "made_at": at,
+    }
+    conn.execute(withdrawals.insert(), row)

@@ -1,0 +1,378 @@
+"""Nothing personal and nothing withdrawn leaves: every question and every command is walked."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from typer.main import get_command
+
+from storage import cli, queries
+from storage.assessments import keep_assessment
+from storage.cli.shared import app
+from storage.corrections import Entry, correct_cell
+from storage.database import ROOT
+from storage.errors import WithdrawalRefused, Withdrawn
+from storage.evidence.seal import seal
+from storage.evidence.verify import verify
+from storage.facts import FindingRecord, GridRecord, IndicatorRecord
+from storage.leaving import MARK
+from storage.personal import find, masked
+from storage.queries.coverage import coverage
+from storage.queries.history import history
+from storage.queries.organs import find_organ
+from storage.queries.report import report
+from storage.schema import metadata
+from storage.settings import Settings
+from storage.withdrawals import Thing, restore, withdraw
+from tests.databases import NOW, TIANSHAN, Crawl, cells, key, reading
+from tests.personal.__main__ import HELD_OUT, judge
+from tests.personal.planted import identity_number
+
+# Nobody's: made for this test.
+MOBILES = [f"1390000{number:04}" for number in range(1000, 1040)]
+BUREAU = "天山区教育局"
+PAGE = "http://www.xjtsq.gov.cn/info/3168/1.htm"
+FILE = "http://www.xjtsq.gov.cn/files/report.docx"
+SECRET = "市民来信摘编"
+FIGURE = "8123456"
+
+# Public functions of storage.queries whose answers do not leave as they are.
+INSIDE = {
+    "storage.queries.organs.find_organ": "an organ that was named is looked up",
+    "storage.queries.report.holds_reports": "yes or no",
+    "storage.queries.report.report_row": "a row for other questions",
+    "storage.queries.report.number": "a number",
+    "storage.queries.visits.past": "what the crawler goes by",
+    "storage.queries.withdrawals.acts": "names what may be restored; covers what persons wrote",
+}
+# What a question may not ask: with these, what was withdrawn comes back.
+BARE = {"reports", "versions", "aliases", "withdrawals"}
+BARE_BUT = {
+    ("withdrawals.py", "withdrawals"): "the audit itself",
+    ("withdrawals.py", "reports"): "the audit names what is hidden",
+    ("withdrawals.py", "versions"): "the audit names what is hidden",
+    ("report.py", "reports"): "whether the archive is empty",
+}
+
+# Every command of `archive` with what it needs; one that is missing here fails the walk.
+COMMANDS: dict[str, list[list[str]]] = {
+    "coverage": [[]],
+    "report": [[TIANSHAN, "2019"]],
+    "history": [[TIANSHAN, "2019"]],
+    "findings": [[]],
+    "runs": [[]],
+    "corrections": [[]],
+    "withdrawals": [[]],
+    "personal": [[]],
+    "audit politeness": [[]],
+    "verify": [[]],
+    "doctor": [[]],
+    "impact": [["--host", "www.xjtsq.gov.cn"]],
+}
+# They change the archive and say what the person who called them gave.
+CHANGING = {"correct", "withdraw", "restore", "seal"}
+
+
+def planted() -> dict[str, str]:
+    """Where → number, one for every field of derived text."""
+    return dict(
+        zip(
+            (
+                *("title", "address", "file", "body", "heading", "section", "raw", "finding"),
+                *("finding_zh", "label", "line", "grid", "across", "reason"),
+            ),
+            MOBILES,
+            strict=False,
+        )
+    )
+
+
+def fill(engine: sa.Engine, settings: Settings) -> None:
+    """A report with a mobile number in every field that text from outside gets into."""
+    at = planted()
+    odd = FindingRecord("year", "finding", f"call {at['finding']}", f"电话{at['finding_zh']}", ())
+    plain = reading("1", "5446.75万元", "0", FIGURE, findings=(odd,))
+    read = replace(
+        plain,
+        body_title=f"{SECRET} {at['body']}",
+        cells=(
+            replace(cells("1", "2", "0", "3")[0], raw=at["raw"], value=Decimal(at["raw"])),
+            *plain.cells[1:],
+        ),
+        sections=((f"联系 {at['heading']}", f"请致电{at['section']}。"),),
+        indicators=(
+            IndicatorRecord(
+                None, "一", f"电话{at['label']}", "件", at["line"], "number",
+                Decimal(at["line"]), None,
+            ),
+        ),
+        grids=(GridRecord(0, 1, None, (), (), False, [[[f"张某{at['grid']}", 0, 0, 1, 1]]]),),
+    )  # fmt: skip
+    with Crawl(engine, settings.warc_directory) as crawl:
+        crawl.page(b"2019", plain, report=key(year=2019), url=PAGE, title=f"{SECRET}旧")
+        crawl.page(b"2019 edited", read, url=PAGE, title=f"{SECRET}{at['title']}")
+        crawl.attachment(b"docx", f"{at['file']}.docx")
+        crawl.page(b"x", reading("1", "1", "1", "1"), report=key(BUREAU, 2020, "department"),
+                   url=f"http://h/%E5%BC%A0{at['address']}.htm")  # fmt: skip
+    with engine.begin() as connection:
+        across = FindingRecord("S1", "finding", f"{SECRET} {at['across']}", "同", ())
+        keep_assessment(connection, 1, "test/1", [2], [across], NOW)
+        of = Entry("me", f"来电{at['reason']}", "page", NOW)
+        correct_cell(connection, 1, "applications.granted.total", "9", of)
+    seal(settings, NOW)
+
+
+@pytest.fixture
+def archive(engine: sa.Engine, settings: Settings) -> sa.Engine:
+    fill(engine, settings)
+    return engine
+
+
+@pytest.fixture
+def ask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    def asked(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["archive", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), "".join(capsys.readouterr())
+
+    return asked
+
+
+def names_of_commands() -> set[str]:
+    told = set()
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        under = getattr(command, "commands", None)
+        told |= {name} if under is None else {f"{name} {one}" for one in under}
+    return told
+
+
+def everything(ask: Callable[..., tuple[int, str]]) -> str:
+    """What every command says, as text and as JSON."""
+    told = []
+    for name, ways in COMMANDS.items():
+        for words in ways:
+            told += [ask(*name.split(), *words)[1], ask(*name.split(), *words, "--json")[1]]
+    told.append(ask("report", "--all", "--json")[1])
+    return "\n".join(told)
+
+
+def test_both_hold_on_a_seed_nobody_looked_at() -> None:
+    score = judge(HELD_OUT + 7)
+    assert score.recall >= 0.99
+    assert score.precision >= 0.99
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "13900001000",
+        "联系人：张某 139 0000 1000",
+        "+86-139-0000-1000",
+        "１３９００００１０００",
+        "0991-4531234/13900001000",
+        "13900001000、13900001001",
+    ],
+)
+def test_a_covered_number_cannot_be_had_back(text: str) -> None:
+    left = masked(text)
+    assert len(left) == len(text)
+    assert find(left) == []
+    assert "0000" not in left.translate(str.maketrans("０", "0"))
+    assert masked(left) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "乌政办〔2023〕12号",
+        "电话：0991-4531234",
+        "支出13900001000元",
+        "流水号：13900001000",
+        "http://www.xjtsq.gov.cn/content/13900001000.html",
+        "统一社会信用代码 916501007452345679",
+        "2026-03-06T06:38:00.123456+00:00",
+        "1 390 000 1000 12 0 0",
+        "sha256:" + "1390000100" * 6 + "abcd",
+    ],
+)
+def test_what_is_nobodys_stays(text: str) -> None:
+    assert masked(text) == text
+
+
+def test_one_wrong_digit_makes_it_nobodys() -> None:
+    import random
+
+    number = identity_number(random.Random(3))
+    other = number[:-1] + ("0" if number[-1] != "0" else "1")
+    assert [each.kind for each in find(f"身份证号{number}")] == ["identity_number"]
+    assert find(f"身份证号{other}") == []
+
+
+def test_every_command_is_in_the_walk() -> None:
+    assert names_of_commands() >= {*COMMANDS} | CHANGING
+    assert names_of_commands() - {*COMMANDS} - CHANGING == set()
+
+
+def test_every_question_passes_the_door() -> None:
+    for module in pkgutil.iter_modules(queries.__path__, f"{queries.__name__}."):
+        for name, value in inspect.getmembers(importlib.import_module(module.name)):
+            if not inspect.isfunction(value) or value.__module__ != module.name:
+                continue
+            full = f"{module.name}.{name}"
+            if not name.startswith("_") and full not in INSIDE:
+                assert hasattr(value, MARK), f"{full}: mark it with @leaves"
+
+
+def test_no_question_asks_a_table_from_which_things_are_withdrawn() -> None:
+    for path in sorted((ROOT / "storage" / "queries").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "storage.schema":
+                asked = {each.name for each in node.names} & BARE
+                asked = {name for name in asked if (path.name, name) not in BARE_BUT}
+                assert not asked, f"{path.name}: ask shown_{'/'.join(asked)} instead"
+
+
+def test_no_number_leaves_by_any_command(
+    archive: sa.Engine, ask: Callable[..., tuple[int, str]]
+) -> None:
+    told = everything(ask)
+    for place, number in planted().items():
+        assert number not in told, place
+    assert "***********" in told
+    assert json.loads(ask("report", TIANSHAN, "2019", "--json")[1])["masked"] == {
+        "mobile_number": 11
+    }
+
+
+def test_the_stored_rows_stay_as_they_are(archive: sa.Engine) -> None:
+    with archive.connect() as connection:
+        rows = str([connection.execute(sa.select(t)).all() for t in metadata.sorted_tables])
+    assert all(number in rows for number in planted().values())
+
+
+def test_personal_says_where_and_never_which(
+    archive: sa.Engine, ask: Callable[..., tuple[int, str]]
+) -> None:
+    places = {row["place"] for row in json.loads(ask("personal", "--json")[1])}
+    assert places >= {
+        *("title", "address", "title in the text", "heading of section 1", "section 1"),
+        *("cell art20.item1.regulations.made", "indicator 1", "table 0, row 0, column 0"),
+        *("finding year", "finding S1", "name of the file"),
+    }
+
+
+def hide(engine: sa.Engine, thing: Thing, act: Callable[..., None] = withdraw) -> None:
+    with engine.begin() as connection:
+        act(connection, thing, "me", "法院决定", datetime(2026, 4, 1, tzinfo=UTC))
+
+
+def test_a_withdrawn_report_is_nowhere_and_comes_back_whole(
+    archive: sa.Engine, ask: Callable[..., tuple[int, str]]
+) -> None:
+    before = everything(ask)
+    assert all(each in before for each in (SECRET, PAGE, FIGURE))
+    hide(archive, Thing(report_id=1))
+    told = everything(ask)
+    for secret in (SECRET, PAGE, FIGURE):
+        assert secret not in told, secret
+    assert "withdrawn on 2026-04-01: 法院决定" in told
+    hide(archive, Thing(report_id=1), restore)
+    assert everything(ask).replace("\n", "").count(SECRET) == before.replace("\n", "").count(SECRET)
+
+
+def test_who_asks_for_it_reads_when_and_why(archive: sa.Engine) -> None:
+    hide(archive, Thing(report_id=1))
+    with archive.connect() as connection:
+        organ = find_organ(connection, TIANSHAN)
+        for question in (report, history):
+            with pytest.raises(Withdrawn, match="withdrawn on 2026-04-01: 法院决定"):
+                question(connection, organ, 2019)
+        (field,) = coverage(connection, organ_id=organ.id, year=2019)
+    assert field["state"] == "withdrawn"
+    assert (field["title"], field["urls"]) == (None, [])
+
+
+def test_sql_views_show_nothing_of_it(archive: sa.Engine) -> None:
+    hide(archive, Thing(report_id=1))
+    with archive.connect() as connection:
+        for view in ("report_cells", "current_versions", "shown_aliases", "shown_versions"):
+            hers = sa.text(f"SELECT count(*) FROM {view} WHERE report_id = 1")
+            assert connection.execute(hers).scalar() == 0, view
+        raws = sa.text("SELECT count(*) FROM cells WHERE reading_id <= 2")
+        assert connection.execute(raws).scalar() == 0
+
+
+def test_of_a_withdrawn_version_the_one_before_stands(archive: sa.Engine) -> None:
+    hide(archive, Thing(version_id=2))
+    with archive.connect() as connection:
+        organ = find_organ(connection, TIANSHAN)
+        assert report(connection, organ, 2019)["title"] == f"{SECRET}旧"
+        told = history(connection, organ, 2019)
+    (stone,) = [each for each in told if each["withdrawn"]]
+    assert (stone["id"], stone["title"], stone["captures"]) == (2, "", [])
+
+
+def test_a_withdrawn_address_takes_every_version_seen_there(archive: sa.Engine) -> None:
+    hide(archive, Thing(url=PAGE))
+    with archive.connect() as connection:
+        (field,) = coverage(connection, division="650102", year=2019)
+        assert field["state"] == "attachment_only"
+        assert PAGE not in str(report(connection, find_organ(connection, TIANSHAN), 2019))
+
+
+@pytest.mark.parametrize("again", [withdraw, restore])
+def test_what_is_so_already_is_refused(archive: sa.Engine, again: Callable[..., None]) -> None:
+    if again is withdraw:
+        hide(archive, Thing(report_id=1))
+    with archive.begin() as connection, pytest.raises(WithdrawalRefused):
+        again(connection, Thing(report_id=1), "me", "twice", NOW)
+
+
+def test_the_commands_withdraw_seal_list_and_restore(
+    archive: sa.Engine, settings: Settings, ask: Callable[..., tuple[int, str]]
+) -> None:
+    which = (TIANSHAN, "2019")
+    assert ask("withdraw", *which, "--by", "me")[0] == 2
+    assert ask("withdraw", *which, "--by", "me", "--reason", "court")[0] == 0
+    assert ask("report", *which)[0] == 2
+    assert ask("restore", *which, "--by", "me", "--reason", "lifted")[0] == 0
+    assert ask("report", *which)[0] == 0
+    assert ask("withdraw", "--url", PAGE, "--by", "me", "--reason", "court")[0] == 0
+    acts = json.loads(ask("withdrawals", "--json")[1])
+    assert [(each["action"], each["in_force"]) for each in acts] == [
+        ("withdrawn", False),
+        ("restored", False),
+        ("withdrawn", True),
+    ]
+    verdict = verify(settings)
+    assert verdict is not None
+    assert verdict.sound
+
+
+def test_the_bytes_are_for_who_keeps_the_archive(engine: sa.Engine, settings: Settings) -> None:
+    assert settings.warc_directory.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_a_new_sqlite_archive_too(dialect: str, tmp_path: Path) -> None:
+    from storage.database import open_for_writing
+
+    settings = Settings(home=tmp_path / "new", database_url=None)
+    open_for_writing(settings).dispose()
+    assert settings.sqlite_path is not None
+    assert settings.sqlite_path.stat().st_mode & 0o077 == 0
