@@ -58,7 +58,7 @@ def asked(made: UrumqiDistricts) -> Request:
 
 def gone(request: Request) -> Failure:
     response = Response(request.url, status=404, request=request)
-    failure = Failure(HttpError(response))
+    failure = Failure(HttpError(response))  # type: ignore[no-untyped-call]
     failure.request = request  # type: ignore[attr-defined]
     return failure
 
