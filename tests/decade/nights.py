@@ -90,11 +90,17 @@ async def crawl(home: Path, at: datetime, portals: tuple[str, ...], **arguments:
 
 def in_reactor(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a coroutine in which crawls may be awaited; once a process. Raises SystemExit where it
-    fails, after its failure was printed.
+    fails, after its failure was printed, or where a signal ends it.
     """
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
+    done = []
+
+    async def whole() -> None:
+        await work()
+        done.append(True)
+
     try:
-        react(lambda _reactor: deferred_from_coro(work()))
+        react(lambda _reactor: deferred_from_coro(whole()))
     except SystemExit as end:
-        if end.code:
-            raise
+        if end.code or not done:
+            raise SystemExit("the simulation did not come to its end") from end
