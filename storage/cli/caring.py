@@ -73,11 +73,14 @@ def _act(
         raise typer.BadParameter("give an organ and a year, or --url")
 
     def change(connection: Connection) -> str:
+        from storage.runpage import write_again
+        from storage.settings import Settings
         from storage.withdrawals import find_thing
 
         organ_id = None if organ is None else find(connection, organ).id
         thing = find_thing(connection, organ_id, year, version, url)
         act(connection, thing, by, reason, datetime.now(UTC))
+        write_again(connection, Settings().home, thing)
         what = url or f"{organ} {year}" + (f" version {version}" if version else "")
         return f"{what}: {done}"
 

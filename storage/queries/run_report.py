@@ -23,9 +23,9 @@ from storage.schema import (
     listing_reads,
     listings,
     organs,
-    reports,
     runs,
     shown_aliases,
+    shown_reports,
     shown_versions,
     starts,
     versions,
@@ -215,14 +215,14 @@ def _versions(run_id: int) -> sa.Select[Any]:
     """Versions first captured in a run, with their reports."""
     return (
         sa.select(shown_versions, organs.c.name.label("organ"), organs.c.id.label("organ_id"))
-        .add_columns(reports.c.year, captures.c.url)
+        .add_columns(shown_reports.c.year, captures.c.url)
         .select_from(shown_versions)
         .join(captures, captures.c.id == shown_versions.c.capture_id)
         .join(attempts, attempts.c.id == captures.c.attempt_id)
-        .join(reports, reports.c.id == shown_versions.c.report_id)
-        .join(organs, organs.c.id == reports.c.organ_id)
+        .join(shown_reports, shown_reports.c.id == shown_versions.c.report_id)
+        .join(organs, organs.c.id == shown_reports.c.organ_id)
         .where(attempts.c.run_id == run_id)
-        .order_by(organs.c.division_code, organs.c.name, reports.c.year, shown_versions.c.id)
+        .order_by(organs.c.division_code, organs.c.name, shown_reports.c.year, shown_versions.c.id)
     )
 
 
@@ -285,14 +285,17 @@ def _change(connection: sa.Connection, row: sa.Row[Any]) -> ChangedReport:
 def _known(run_id: int) -> sa.Select[Any]:
     return (
         sa.select(
-            shown_aliases.c.url, shown_aliases.c.title, reports.c.year, organs.c.name.label("organ")
+            shown_aliases.c.url,
+            shown_aliases.c.title,
+            shown_reports.c.year,
+            organs.c.name.label("organ"),
         )
         .add_columns(sa.null().label("published"), shown_aliases.c.report_id)
         .select_from(shown_aliases)
-        .join(reports, reports.c.id == shown_aliases.c.report_id)
-        .join(organs, organs.c.id == reports.c.organ_id)
+        .join(shown_reports, shown_reports.c.id == shown_aliases.c.report_id)
+        .join(organs, organs.c.id == shown_reports.c.organ_id)
         .where(shown_aliases.c.part == "page", shown_aliases.c.report_id.in_(_earlier(run_id)))
-        .order_by(organs.c.division_code, organs.c.name, reports.c.year, shown_aliases.c.id)
+        .order_by(organs.c.division_code, organs.c.name, shown_reports.c.year, shown_aliases.c.id)
     )
 
 

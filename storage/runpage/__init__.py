@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from storage.errors import DirectoryError
 from storage.queries.run_report import RunReport, newest_run, run_report
 from storage.runpage.lines import Words, head, lines
-from storage.schema import runs
+from storage.schema import aliases, attempts, captures, observations, runs
+from storage.withdrawals import Thing
 
 Lang = Literal["en", "zh"]
 # A page of text is read in a minute: no longer than this, and no section longer than the other.
@@ -78,6 +79,26 @@ def write_owed(connection: sa.Connection, home: Path, run_id: int) -> None:
     for other in connection.execute(query.limit(LOOK_BACK)).scalars().all():
         if not (home / "runs" / f"{other}.html").is_file():
             write_page(connection, home, other)
+
+
+def write_again(connection: sa.Connection, home: Path, thing: Thing) -> None:
+    """Make the pages anew that may tell of what was withdrawn or restored. Raises DirectoryError.
+
+    A page tells of a report only where its run asked for one of the report's addresses.
+    """
+    told = sa.select(attempts.c.run_id).where(attempts.c.url.in_(_addresses(thing))).distinct()
+    for run_id in connection.execute(told).scalars().all():
+        if (home / "runs" / f"{run_id}.html").is_file():
+            write_page(connection, home, run_id)
+
+
+def _addresses(thing: Thing) -> sa.Select[Any]:
+    if thing.report_id is not None:
+        return sa.select(aliases.c.url).where(aliases.c.report_id == thing.report_id)
+    if thing.version_id is not None:
+        seen = sa.select(captures.c.url).join(observations)
+        return seen.where(observations.c.version_id == thing.version_id)
+    return sa.select(sa.literal(thing.url))
 
 
 def as_text(report: RunReport, lang: Lang) -> str:
