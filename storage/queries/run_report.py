@@ -28,8 +28,10 @@ from storage.schema import (
     shown_reports,
     shown_versions,
     starts,
-    versions,
 )
+from storage.schema import shown_aliases as aliases
+from storage.schema import shown_reports as reports
+from storage.schema import shown_versions as versions
 
 # Outcomes after which the address was there, or surely not.
 _ANSWERED = (

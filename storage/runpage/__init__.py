@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,8 +21,7 @@ import sqlalchemy as sa
 from storage.errors import DirectoryError
 from storage.queries.run_report import RunReport, newest_run, run_report
 from storage.runpage.lines import Words, head, lines
-from storage.schema import aliases, attempts, captures, observations, runs
-from storage.withdrawals import Thing
+from storage.schema import runs
 
 Lang = Literal["en", "zh"]
 # A page of text is read in a minute: no longer than this, and no section longer than the other.
@@ -81,24 +81,12 @@ def write_owed(connection: sa.Connection, home: Path, run_id: int) -> None:
             write_page(connection, home, other)
 
 
-def write_again(connection: sa.Connection, home: Path, thing: Thing) -> None:
-    """Make the pages anew that may tell of what was withdrawn or restored. Raises DirectoryError.
-
-    A page tells of a report only where its run asked for one of the report's addresses.
-    """
-    told = sa.select(attempts.c.run_id).where(attempts.c.url.in_(_addresses(thing))).distinct()
-    for run_id in connection.execute(told).scalars().all():
-        if (home / "runs" / f"{run_id}.html").is_file():
-            write_page(connection, home, run_id)
-
-
-def _addresses(thing: Thing) -> sa.Select[Any]:
-    if thing.report_id is not None:
-        return sa.select(aliases.c.url).where(aliases.c.report_id == thing.report_id)
-    if thing.version_id is not None:
-        seen = sa.select(captures.c.url).join(observations)
-        return seen.where(observations.c.version_id == thing.version_id)
-    return sa.select(sa.literal(thing.url))
+def write_again(connection: sa.Connection, home: Path, names: Collection[str]) -> None:
+    """Make the pages anew that name one of these. Raises DirectoryError."""
+    for path in sorted((home / "runs").glob("[0-9]*.zh.html")):
+        text = path.read_text("utf-8", errors="replace")
+        if any(name in text or escape(name) in text for name in names):
+            write_page(connection, home, int(path.name.partition(".")[0]))
 
 
 def as_text(report: RunReport, lang: Lang) -> str:
