@@ -92,7 +92,6 @@ COMMANDS: dict[str, list[list[str]]] = {
     "organs": [[]],
     "alerts": [[]],
     "alert": [["1"]],
-    "run": [[]],
     "schedule": [[]],
     "impact": [["--host", "www.xjtsq.gov.cn"]],
 }

@@ -29,8 +29,6 @@ from storage.schema import (
     shown_versions,
     starts,
 )
-from storage.schema import shown_aliases as aliases
-from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
 
 # Outcomes after which the address was there, or surely not.
