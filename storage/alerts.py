@@ -11,7 +11,7 @@ and of a condition at most one a week.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -21,8 +21,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 import sqlalchemy as sa
 
 from storage.errors import NotInArchive
+from storage.leaving import leaves
 from storage.rows import add, find_or_add
 from storage.schema import alert_events, alerts, dumps, loads
+from storage.withdrawals import withdrawn_subjects
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 State: TypeAlias = Literal["open", "acknowledged", "closed"]
@@ -61,6 +63,7 @@ class Kind(NamedTuple):
     act: Texts
     explains: tuple[str, ...]
     masks: tuple[str, ...]
+    holds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Alarm:
     @property
     def cause(self) -> str:
         """What makes two sights of it the same."""
-        return f"{self.kind} {self.portal or '-'} {self.subject}"
+        return cause_of(self.kind, self.portal, self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,11 @@ class Step(TypedDict):
     note: str | None
 
 
+def cause_of(kind: str, portal: str | None, subject: str) -> str:
+    """What an alarm of this class, portal and subject is about, as `alerts.cause` keeps it."""
+    return f"{kind} {portal or '-'} {subject}"
+
+
 @cache
 def kinds() -> Mapping[str, Kind]:
     """Every class of alerts, by its word."""
@@ -158,6 +166,7 @@ def kinds() -> Mapping[str, Kind]:
             Texts(*told["act"]),
             tuple(told.get("explains", ())),
             tuple(told.get("masks", ())),
+            tuple(told.get("holds", ())),
         )
         for word, told in data.items()
     }
@@ -196,6 +205,7 @@ def sound(
     run_id: int | None,
     at: datetime,
     looked_at: Iterable[tuple[str, str | None]],
+    held: Collection[str] = (),
 ) -> list[Event]:
     """Hold what was found against the alerts there are; what became of them by it.
 
@@ -203,12 +213,12 @@ def sound(
     is there again, a happening when it happened otherwise than was last said. What is open or
     acknowledged stays so. `looked_at` are the classes and portals (None: of no portal) that were
     judged: open alerts of them that nobody sounded are over, and close by themselves where their
-    class says so.
+    class says so. `held` are causes of which nobody can tell at present.
     """
     _alone(connection)
     known = {alert["id"]: alert for alert in _fold(connection, None)}
     events: list[tuple[int, int]] = []
-    sounded = set()
+    sounded = {alert_id for alert_id, cause in _causes(connection).items() if cause in held}
     for each in {alarm.cause: alarm for alarm in alarms}.values():
         identity = {"cause": each.cause}
         others: dict[str, Any] = {"kind": each.kind, "portal": each.portal, "host": each.host}
@@ -245,6 +255,7 @@ def reopen(connection: sa.Connection, alert_id: int, author: str, note: str, at:
     return _act(connection, alert_id, "reopened", author, note, at, of=("acknowledged", "closed"))
 
 
+@leaves
 def open_alerts(
     connection: sa.Connection,
     *,
@@ -273,6 +284,7 @@ def open_alerts(
     )
 
 
+@leaves
 def find_alert(connection: sa.Connection, alert_id: int) -> Alert:
     """One alert. Raises NotInArchive."""
     for alert in _fold(connection, [alert_id]):
@@ -280,19 +292,22 @@ def find_alert(connection: sa.Connection, alert_id: int) -> Alert:
     raise NotInArchive(f"there is no alert {alert_id}: `archive alerts --all` lists them")
 
 
+@leaves
 def story(connection: sa.Connection, alert_id: int) -> list[Step]:
     """All that became of an alert, oldest first."""
     e = alert_events.c
+    about = find_alert(connection, alert_id)
+    hidden = about["subject"] in withdrawn_subjects(connection)
     query = sa.select(alert_events).where(e.alert_id == alert_id).order_by(e.id)
     return [
         Step(
             at=row.at.isoformat(),
             event=row.event,
             run=row.run_id,
-            message=row.message,
-            message_zh=row.message_zh,
-            before=row.before,
-            after=row.after,
+            message=None if hidden else row.message,
+            message_zh=None if hidden else row.message_zh,
+            before=None if hidden else row.before,
+            after=None if hidden else row.after,
             author=row.author,
             note=row.note,
         )
@@ -300,6 +315,7 @@ def story(connection: sa.Connection, alert_id: int) -> list[Step]:
     ]
 
 
+@leaves
 def latest_events(connection: sa.Connection, limit: int) -> list[Event]:
     """The newest events that made something of an alert, newest first; each with its alert now."""
     e = alert_events.c
@@ -308,6 +324,7 @@ def latest_events(connection: sa.Connection, limit: int) -> list[Event]:
     return _events(connection, [(row[0], row[1]) for row in connection.execute(query.limit(limit))])
 
 
+@leaves
 def undelivered(connection: sa.Connection, since: datetime) -> list[Event]:
     """What nobody was told yet: the newest opening or closing by itself of each alert.
 
@@ -375,6 +392,11 @@ class _Waiting:
                 self.event_id, self.told_open = 0, True
             case "undelivered":
                 self.wanted = True
+
+
+def _causes(connection: sa.Connection) -> dict[int, str]:
+    query = sa.select(alerts.c.id, alerts.c.cause)
+    return {row.id: row.cause for row in connection.execute(query)}
 
 
 def _in(fact: Sequence[str], language: int) -> str:

@@ -12,6 +12,9 @@ import sqlalchemy as sa
 
 from storage.alerts import open_alerts
 from storage.errors import DirectoryError
+from storage.ledger import ledger
+from storage.queries.spiders import spiders
+from storage.schedule import Due, due
 from storage.schema import attempts, captures, listing_reads, listings, reports, runs, versions
 from storage.settings import Settings
 
@@ -57,6 +60,14 @@ def registry(connection: sa.Connection, settings: Settings, at: datetime) -> Col
     _gauge(found, "judged_timestamp_seconds", "When these figures were taken.", {(): at})
     _runs(found, connection)
     _listings(found, connection)
+    cells = Counter((c["portal"], c["state"]) for c in ledger(connection, at=at))
+    _gauge(found, "ledger_cells", "Organs and years by state.", cells, "portal", "state")
+    waiting = {
+        (key,): _waiting(due(connection, key, at, terms.timezone))
+        for spider in spiders(connection)
+        for key, terms in spider.portals.items()
+    }
+    _gauge(found, "due", "Listings, pages and entries that wait.", waiting, "portal")
     _alerts(found, connection)
     tables = {"captures": captures, "reports": reports, "versions": versions}
     count = {(name,): _count(connection, table) for name, table in tables.items()}
@@ -97,6 +108,11 @@ def _listings(found: CollectorRegistry, connection: sa.Connection) -> None:
     verdicts = {(row[0], row[1]): row[2] for row in connection.execute(query)}
     told = "Listings by the verdict of the newest look."
     _gauge(found, "listings", told, verdicts, "portal", "verdict")
+
+
+def _waiting(what: Due) -> int:
+    parts = (what.listings, what.pages, what.entries)
+    return sum(map(len, parts)) + (what.tree is not None)
 
 
 def _alerts(found: CollectorRegistry, connection: sa.Connection) -> None:

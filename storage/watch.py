@@ -29,7 +29,14 @@ def watch(
 
     def work(connection: sa.Connection) -> list[Event]:
         judged = judge(connection, settings, at)
-        return sound(connection, judged.alarms, run_id=run_id, at=at, looked_at=judged.looked_at)
+        return sound(
+            connection,
+            judged.alarms,
+            run_id=run_id,
+            at=at,
+            looked_at=judged.looked_at,
+            held=judged.held,
+        )
 
     events = transact(engine, work)
     tell(engine, run_id=run_id, at=at)

@@ -12,6 +12,7 @@ import pytest
 
 from crawler.fetching import outcomes
 from crawler.words import sentences
+from storage.alerts import kinds
 from storage.ledger import Cell as LedgerCell
 from storage.ledger import Proof
 from storage.queries.coverage import Field
@@ -131,6 +132,12 @@ def test_every_outcome_is_documented() -> None:
     assert len(words) > 12
     for word in words:
         assert f"`{word}`" in text, word
+
+
+def test_every_class_of_alerts_is_documented_with_its_severity() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", text, re.MULTILINE))
+    assert told == {word: kind.severity for word, kind in kinds().items()}
 
 
 # Sentences that stand for the rules of relations, and no rule themselves.

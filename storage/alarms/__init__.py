@@ -25,10 +25,13 @@ _OF_PORTALS = (answers, channels, layout, reports)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is wrong, and the classes and portals that were looked at, as `sound` takes them."""
+    """What is wrong, the classes and portals that were looked at, and the causes that could not be
+    judged: as `sound` takes them.
+    """
 
     alarms: tuple[Alarm, ...]
     looked_at: frozenset[tuple[str, str | None]]
+    held: frozenset[str]
 
 
 def judge(connection: sa.Connection, settings: Settings, at: datetime) -> Judgement:
@@ -37,10 +40,11 @@ def judge(connection: sa.Connection, settings: Settings, at: datetime) -> Judgem
     ground = Ground(connection, settings, at, keys)
     found = [each for module in _OF_PORTALS for each in module.judge(ground)]
     looked_at = {(kind, key) for module in _OF_PORTALS for kind in module.KINDS for key in keys}
+    looked_at -= {(kind, each.portal) for each in found for kind in kinds()[each.kind].holds}
     masked = {(kind, each.portal) for each in found for kind in kinds()[each.kind].masks}
     found = [each for each in found if (each.kind, each.portal) not in masked]
     found += operation.judge(ground)
     found += operation.left_out(ground, found)
     looked_at |= {(kind, None) for kind in operation.KINDS}
     # What has another cause now is said by that one; whether it is over, nobody can tell.
-    return Judgement(tuple(found), frozenset(looked_at - masked))
+    return Judgement(tuple(found), frozenset(looked_at - masked), reports.unsure(ground))

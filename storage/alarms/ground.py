@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.alerts import Texts
+from storage.ledger import Cell, ledger
 from storage.schema import listing_reads, listings, portals, runs
 from storage.settings import Settings
 
@@ -45,6 +46,13 @@ class Ground:
         """
         found = {key: self._first_view(key) for key in self.portals}
         return {key: at for key, at in found.items() if at is not None}
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The ledger of the portals that the archive knows, at this moment."""
+        return [
+            cell for cell in ledger(self.connection, at=self.at) if cell["portal"] in self.began
+        ]
 
     def is_news(self, portal: str, at: datetime) -> bool:
         """Whether what was first seen then is new: to us and not only to the archive."""

@@ -16,6 +16,8 @@ from storage.alerts import Alarm, Texts, alarm, kinds
 from storage.captures import header
 from storage.errors import WarcNotReadable
 from storage.heads import HeadReader
+from storage.queries.spiders import Spider, spiders
+from storage.schedule import due
 from storage.schema import attempts, captures, runs, starts, warc_files
 
 KINDS = ("run_failed", "run_hung", "run_missed", "disk_low", "clock_wrong", "run_incomplete")
@@ -113,23 +115,43 @@ def _silent(run: sa.Row[Any], since: datetime) -> Alarm:
 
 
 def _missed(ground: Ground) -> Iterator[Alarm]:
-    """Of each spider: was something due for long before its newest start, and nobody started?"""
+    """Of each spider: was something due for long, and nobody started?
+
+    Till now; else, before its newest start.
+    """
+    for spider in spiders(ground.connection):
+        last, before = _last_starts(ground, spider.name)
+        waits = None
+        if ground.at - last.started_at > _PUT_OFF:
+            waits = _waiting(ground, spider)
+        if waits is not None and ground.at - max(waits, last.started_at) > _PUT_OFF:
+            yield _gap(spider.name, max(waits, last.started_at), ground.at)
+        elif last.due_since is not None and before is not None:
+            since = max(last.due_since, before.started_at)
+            if last.started_at - since > _PUT_OFF:
+                yield _gap(spider.name, since, last.started_at)
+
+
+def _last_starts(ground: Ground, spider: str) -> tuple[sa.Row[Any], sa.Row[Any] | None]:
+    """The newest start of a spider, and the one before it."""
     query: sa.Select[Any] = (
-        sa.select(starts.c.started_at, starts.c.due_since, runs.c.spider)
+        sa.select(starts.c.started_at, starts.c.due_since)
         .join(runs)
-        .order_by(runs.c.spider, starts.c.started_at.desc())
+        .where(runs.c.spider == spider)
+        .order_by(starts.c.id.desc())
+        .limit(2)
     )
-    newest: dict[str, list[sa.Row[Any]]] = {}
-    for row in ground.connection.execute(query):
-        newest.setdefault(row.spider, []).append(row)
-    for spider, begun in newest.items():
-        last = begun[0]
-        if last.due_since is None:
-            continue
-        before = begun[1].started_at if len(begun) > 1 else last.due_since
-        since = max(last.due_since, before)
-        if last.started_at - since > _PUT_OFF:
-            yield _gap(spider, since, last.started_at)
+    found = list(ground.connection.execute(query))
+    return found[0], found[1] if len(found) > 1 else None
+
+
+def _waiting(ground: Ground, spider: Spider) -> datetime | None:
+    """Since when the oldest of what is due has been waiting."""
+    since = (
+        due(ground.connection, key, ground.at, terms.timezone).since
+        for key, terms in spider.portals.items()
+    )
+    return min((each for each in since if each is not None), default=None)
 
 
 def _gap(spider: str, since: datetime, until: datetime) -> Alarm:

@@ -6,16 +6,16 @@ What was owed before the archive knew the portal is history: the ledger has it, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
 from storage.alarms.ground import NEWS, Ground
-from storage.alerts import Alarm, Facts, alarm
-from storage.ledger import HELD, Cell, ledger
+from storage.alerts import Alarm, Facts, alarm, cause_of
+from storage.ledger import HELD, Cell
 from storage.queries.history import changed_cells
 from storage.schema import aliases, lifetimes, observations, organs, reports, versions
 
@@ -33,17 +33,18 @@ KINDS = (
 # An organ that reported so often, and then owes so many in a row, is likely gone or renamed.
 _REPORTED, _OWED = 3, 3
 _SHOWN = 40
+# A run that ends at midnight looked before the day was over; the next one knows.
+_GRACE = timedelta(days=3)
+# States that say nothing about the report itself.
+_UNSURE = frozenset({"blocked", "portal_down", "unproven"})
 
 
 def judge(ground: Ground) -> Iterator[Alarm]:
     """What is wrong with the reports of each portal."""
-    cells = [
-        cell
-        for cell in ledger(ground.connection, at=ground.at)
-        if cell["portal"] in ground.began and cell["portal"] in ground.portals
-    ]
+    cells = ground.cells
+    named = _named(ground)
     for _, years in groupby(cells, key=lambda cell: (cell["division_code"], cell["organ"])):
-        yield from _of_organ(ground, list(years))
+        yield from _of_organ(ground, list(years), named)
     by_portal: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_portal[cell["portal"]].append(cell)
@@ -53,8 +54,21 @@ def judge(ground: Ground) -> Iterator[Alarm]:
     yield from _unknown(ground)
 
 
-def _of_organ(ground: Ground, cells: list[Cell]) -> Iterator[Alarm]:
-    """By year, oldest first. What an organ owes for the third year in a row is told once."""
+def unsure(ground: Ground) -> frozenset[str]:
+    """The causes of which the ledger cannot say at present whether they are over."""
+    return frozenset(
+        cause_of(kind, cell["portal"], _subject(cell))
+        for cell in ground.cells
+        if cell["state"] in _UNSURE
+        for kind in ("report_missing", "report_removed")
+    )
+
+
+def _of_organ(ground: Ground, cells: list[Cell], named: Collection[str]) -> Iterator[Alarm]:
+    """By year, oldest first. What an organ owes for the third year in a row is told once.
+
+    That an organ owed something before its first report, nobody knew unless a file `named` it.
+    """
     reported, owed, silent = 0, 0, []
     for cell in cells:
         owed = owed + 1 if cell["state"] == "absent" and cell["deadline"] else 0
@@ -63,7 +77,8 @@ def _of_organ(ground: Ground, cells: list[Cell]) -> Iterator[Alarm]:
             silent.append(cell)
             continue
         silent = []
-        if cell["state"] == "absent" and _is_watched(ground, cell):
+        known = reported or cell["kind"] == "government" or cell["organ"] in named
+        if cell["state"] == "absent" and known and _is_watched(ground, cell):
             yield _about("report_missing", cell)
         if cell["late_days"] and _is_watched(ground, cell) and _is_news(ground, cell):
             in_time = (cell["published"] or "9")[:10] <= (cell["deadline"] or "")
@@ -72,6 +87,12 @@ def _of_organ(ground: Ground, cells: list[Cell]) -> Iterator[Alarm]:
             yield _about("report_removed", cell, last_good=_last_sight(cell))
     if silent and any(_is_watched(ground, cell) for cell in silent):
         yield _silent(silent[0], reported, silent[0]["year"] - _OWED, [c["year"] for c in silent])
+
+
+def _named(ground: Ground) -> frozenset[str]:
+    """The organs that the registry's files name."""
+    query = sa.select(organs.c.name).where(organs.c.id.in_(sa.select(lifetimes.c.organ_id)))
+    return frozenset(ground.connection.execute(query).scalars())
 
 
 def _silent(cell: Cell, count: int, last: int, years: list[int]) -> Alarm:
@@ -83,7 +104,7 @@ def _silent(cell: Cell, count: int, last: int, years: list[int]) -> Alarm:
 
 def _of_portal(ground: Ground, portal: str, cells: list[Cell]) -> Iterator[Alarm]:
     where = ground.names[portal]
-    doubtful = [c for c in cells if c["state"] == "unproven" and _is_watched(ground, c)]
+    doubtful = [c for c in cells if c["state"] == "unproven" and _is_overdue(ground, c)]
     if doubtful:
         facts: Facts = {"where": where, "count": str(len(doubtful))}
         after = {"reports": [f"{c['organ']} {c['year']}: {c['note']}" for c in doubtful[:_SHOWN]]}
@@ -102,14 +123,27 @@ def _about(kind: str, cell: Cell, last_good: str | None = None) -> Alarm:
         "deadline": cell["deadline"] or "-",
         "published": (cell["published"] or cell["since"] or "-")[:10],
     }
-    subject = f"{cell['organ']} {cell['year']}"
-    return alarm(kind, subject, facts, portal=cell["portal"], last_good=last_good)
+    return alarm(kind, _subject(cell), facts, portal=cell["portal"], last_good=last_good)
+
+
+def _subject(cell: Cell) -> str:
+    return f"{cell['organ']} {cell['year']}"
 
 
 def _is_watched(ground: Ground, cell: Cell) -> bool:
     """Whether it became due after the archive began to know the portal."""
     began = ground.began[cell["portal"]].date()
     return cell["deadline"] is not None and date.fromisoformat(cell["deadline"]) >= began
+
+
+def _is_overdue(ground: Ground, cell: Cell) -> bool:
+    """Whether a run had time to find out."""
+    deadline = cell["deadline"]
+    return (
+        deadline is not None
+        and _is_watched(ground, cell)
+        and date.fromisoformat(deadline) + _GRACE < ground.at.date()
+    )
 
 
 def _is_news(ground: Ground, cell: Cell) -> bool:
