@@ -166,7 +166,9 @@ class DueListing:
 
 @dataclass(frozen=True, slots=True)
 class DuePage:
-    """A report's page, or a file that no living page leads to, to be asked for again."""
+    """A report's page, or a file that no living page leads to, to be asked for again; `lives`
+    when it was there the last time.
+    """
 
     url: str
     title: str
@@ -176,6 +178,7 @@ class DuePage:
     year: int
     why: Why
     since: datetime
+    lives: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,4 +558,5 @@ def _due_page(row: sa.Row[Any], turn: Turn) -> DuePage:
         year=row.year,
         why=turn.why,
         since=turn.at,
+        lives=row.last_outcome == "ok",
     )

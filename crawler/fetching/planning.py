@@ -71,7 +71,9 @@ def _all_of(connection: Connection, key: str) -> Round:
 
 def _round(connection: Connection, portal: Portal, registry: Registry, what: Due) -> Round:
     known = {each.id: each for each in watched(connection, portal.key)}
-    rechecks = [Recheck(page.url, page.title, _identity(page)) for page in what.pages]
+    rechecks = [
+        Recheck(page.url, page.title, _identity(page), lives=page.lives) for page in what.pages
+    ]
     rechecks += [
         Recheck(each.url, each.title, identify(portal, (each.title,), each.trail, others=registry))
         for each in what.entries
@@ -91,4 +93,13 @@ def _identity(page: DuePage) -> Identity:
 
 def _watched(each: Standing, *, whole: bool = True) -> Watched:
     titles = {url: entry.title for url, entry in each.entries.items()}
-    return Watched(each.url, each.title, each.annual, each.trail, each.depth, titles, whole)
+    return Watched(
+        url=each.url,
+        title=each.title,
+        annual=each.annual,
+        trail=each.trail,
+        depth=each.depth,
+        known=titles,
+        whole=whole,
+        lives=each.last is None or each.last.verdict != "gone",
+    )

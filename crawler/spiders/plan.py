@@ -16,7 +16,8 @@ class Watched:
     """A listing that is known, as its visit needs it, and what it showed the last time.
 
     `url` is the address of its first page; `known` its entries, address → title, as they stood
-    after the last good read; `whole` when every page is to be read, not only down to what is known.
+    after the last good read; `whole` when every page is to be read, not only down to what is known;
+    `lives` unless it was gone the last time.
     """
 
     url: str
@@ -26,16 +27,20 @@ class Watched:
     depth: int
     known: Mapping[str, str]
     whole: bool = True
+    lives: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """A report's page or file that is asked for again; `page` is the page a file belongs to."""
+    """A report's page or file that is asked for again; `page` is the page a file belongs to, and
+    `lives` tells one that was there the last time.
+    """
 
     url: str
     title: str
     identity: Identity
     page: str = ""
+    lives: bool = False
 
 
 @dataclass(frozen=True, slots=True)

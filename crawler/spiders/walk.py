@@ -103,6 +103,7 @@ class PortalSpider(Spider):
         self._readings: dict[tuple[str, str], Reading] = {}
         self._visits: dict[Reading, tuple[Visit, str]] = {}
         self._menus: dict[str, _Menu] = {}
+        self._looked_around: set[str] = set()  # portals where something known was gone
         self._pages: Counter[str] = Counter()
         self._reports: Counter[str] = Counter()
         self._files: dict[str, set[Identity]] = {}
@@ -162,13 +163,33 @@ class PortalSpider(Spider):
         for portal in self.portals:
             plan = self.round(portal.key)
             for recheck in plan.rechecks:
-                yield self._request(recheck.url, _again(portal, recheck), _SEED)
+                yield self._request(
+                    recheck.url, _again(portal, recheck), _SEED, lives=recheck.lives
+                )
             for watched in plan.listings:
-                visit = Visit(portal.key, "listing", watched.depth, watched.trail)
-                yield self._request(watched.url, visit, _LISTING)
+                yield self._watched_request(portal, watched)
             if plan.tree:
                 for request in self._tree(portal, plan):
                     yield request
+
+    def _watched_request(self, portal: Portal, watched: Watched) -> Request:
+        visit = Visit(portal.key, "listing", watched.depth, watched.trail)
+        return self._request(watched.url, visit, _LISTING, lives=watched.lives)
+
+    def _look_around(self, portal: Portal) -> Iterator[Request]:
+        """What was there is gone: it may stand elsewhere, so that every listing that is known is
+        read, and new ones are looked for. Once a run.
+        """
+        plan = self.round(portal.key)
+        if portal.key in self._looked_around:
+            return
+        self._looked_around.add(portal.key)
+        rests = plan.rests - plan.known.keys()
+        self.rounds = {**self.rounds, portal.key: replace(plan, tree=True, rests=rests)}
+        for watched in plan.known.values():
+            yield self._watched_request(portal, watched)
+        if not plan.tree:
+            yield from self._tree(portal, plan)
 
     def _tree(self, portal: Portal, plan: Round) -> Iterator[Request]:
         for seed in portal.seeds:
@@ -472,13 +493,16 @@ class PortalSpider(Spider):
         if host_of(url) in portal.site_hosts:
             yield self._request(portal.canonical(url), visit, priority, original=url)
 
-    def _request(self, url: str, visit: Visit, priority: int, original: str = "") -> Request:
+    def _request(
+        self, url: str, visit: Visit, priority: int, original: str = "", *, lives: bool = False
+    ) -> Request:
+        """`lives`: it was there the last time."""
         return Request(
             url,
             callback=self.parse,
             errback=self.failed,
             priority=priority,
-            meta={"visit": visit, "original": original or url},
+            meta={"visit": visit, "original": original or url, "lives": lives},
         )
 
     # --- no answer ----------------------------------------------------------------------------
@@ -516,6 +540,8 @@ class PortalSpider(Spider):
             self._lost[visit.portal, url] = fate
         if visit.purpose in _TOLD:
             yield from self._unreachable(request.url, visit, fate.word, told=True)
+        if gone and request.meta.get("lives"):
+            yield from self._look_around(self.registry.portals[visit.portal])
 
     def _page_failed(
         self, request: Request | None, visit: Visit, word: str, gone: bool
