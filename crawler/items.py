@@ -12,8 +12,8 @@ from crawler.cms.base import Article
 from crawler.portals.titles import Identity
 from crawler.words import Remark
 
-# `page` is a further page of a listing.
-Purpose = Literal["entry", "channel", "seed", "listing", "page", "report", "attachment"]
+# `page` is a further page of a listing; `again`: one of its pages, not for the first time.
+Purpose = Literal["entry", "channel", "seed", "listing", "page", "again", "report", "attachment"]
 
 
 class Refused(IgnoreRequest):

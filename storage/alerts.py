@@ -21,8 +21,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 import sqlalchemy as sa
 
 from storage.errors import NotInArchive
+from storage.leaving import leaves
 from storage.rows import add, find_or_add
 from storage.schema import alert_events, alerts, dumps, loads
+from storage.withdrawals import withdrawn_subjects
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 State: TypeAlias = Literal["open", "acknowledged", "closed"]
@@ -253,6 +255,7 @@ def reopen(connection: sa.Connection, alert_id: int, author: str, note: str, at:
     return _act(connection, alert_id, "reopened", author, note, at, of=("acknowledged", "closed"))
 
 
+@leaves
 def open_alerts(
     connection: sa.Connection,
     *,
@@ -281,6 +284,7 @@ def open_alerts(
     )
 
 
+@leaves
 def find_alert(connection: sa.Connection, alert_id: int) -> Alert:
     """One alert. Raises NotInArchive."""
     for alert in _fold(connection, [alert_id]):
@@ -288,19 +292,22 @@ def find_alert(connection: sa.Connection, alert_id: int) -> Alert:
     raise NotInArchive(f"there is no alert {alert_id}: `archive alerts --all` lists them")
 
 
+@leaves
 def story(connection: sa.Connection, alert_id: int) -> list[Step]:
     """All that became of an alert, oldest first."""
     e = alert_events.c
+    about = find_alert(connection, alert_id)
+    hidden = about["subject"] in withdrawn_subjects(connection)
     query = sa.select(alert_events).where(e.alert_id == alert_id).order_by(e.id)
     return [
         Step(
             at=row.at.isoformat(),
             event=row.event,
             run=row.run_id,
-            message=row.message,
-            message_zh=row.message_zh,
-            before=row.before,
-            after=row.after,
+            message=None if hidden else row.message,
+            message_zh=None if hidden else row.message_zh,
+            before=None if hidden else row.before,
+            after=None if hidden else row.after,
             author=row.author,
             note=row.note,
         )
@@ -308,6 +315,7 @@ def story(connection: sa.Connection, alert_id: int) -> list[Step]:
     ]
 
 
+@leaves
 def latest_events(connection: sa.Connection, limit: int) -> list[Event]:
     """The newest events that made something of an alert, newest first; each with its alert now."""
     e = alert_events.c
@@ -316,6 +324,7 @@ def latest_events(connection: sa.Connection, limit: int) -> list[Event]:
     return _events(connection, [(row[0], row[1]) for row in connection.execute(query.limit(limit))])
 
 
+@leaves
 def undelivered(connection: sa.Connection, since: datetime) -> list[Event]:
     """What nobody was told yet: the newest opening or closing by itself of each alert.
 

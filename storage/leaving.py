@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -17,12 +17,14 @@ import sqlalchemy as sa
 
 from storage.facts import ReadingRecord
 from storage.personal import Kind, find, masked
-from storage.withdrawals import withdrawn_addresses
+from storage.withdrawals import withdrawn_addresses, withdrawn_subjects
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 MARK = "__leaves__"
+# What an alert says in words, and what it shows.
+_SAYING, _SHOWING = ("message", "message_zh"), ("before", "after", "last_good")
 
 
 def leaves(
@@ -32,11 +34,16 @@ def leaves(
 
     @wraps(ask)
     def asked(connection: sa.Connection, /, *args: P.args, **more: P.kwargs) -> T:
-        covers = _Covers(withdrawn_addresses(connection))
-        return cast(T, covers.over(ask(connection, *args, **more)))
+        return shown(connection, ask(connection, *args, **more))
 
     setattr(asked, MARK, True)
     return asked
+
+
+def shown(connection: sa.Connection, answer: T) -> T:
+    """An answer of what is no question of storage.queries, as it may leave."""
+    covers = _Covers(withdrawn_addresses(connection), withdrawn_subjects(connection))
+    return cast(T, covers.over(answer))
 
 
 def personal_in(answer: object) -> Counter[Kind]:
@@ -65,8 +72,9 @@ def without_values(reading: ReadingRecord) -> ReadingRecord:
 class _Covers:
     """Covers texts, however deep they lie."""
 
-    def __init__(self, withdrawn: Mapping[str, str]) -> None:
+    def __init__(self, withdrawn: Mapping[str, str], subjects: Mapping[str, str]) -> None:
         self._withdrawn = withdrawn
+        self._subjects = subjects
         # Whole addresses: one may be the beginning of another's.
         ends = r"(?![\w/?&=%#-]|\.\w)"
         longest_first = sorted(map(re.escape, withdrawn), key=len, reverse=True)
@@ -76,14 +84,33 @@ class _Covers:
         if isinstance(answer, str):
             return self._text(answer)
         if isinstance(answer, dict):
-            return {name: self.over(each) for name, each in answer.items()}
+            return self._named(answer)
         if isinstance(answer, list):
             return [self.over(each) for each in answer]
         if isinstance(answer, tuple):
-            return tuple(self.over(each) for each in answer)
+            each = (self.over(one) for one in answer)
+            return type(answer)(*each) if hasattr(answer, "_fields") else tuple(each)
+        if is_dataclass(answer) and not isinstance(answer, type):
+            named = {one.name: getattr(answer, one.name) for one in fields(answer)}
+            return replace(answer, **self._named(named))
         if isinstance(answer, Iterator):
             return (self.over(each) for each in answer)
         return answer
+
+    def _named(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """What stands at a withdrawn address has no title either; an alert about a withdrawn report
+        says only that.
+        """
+        told = {name: self.over(each) for name, each in answer.items()}
+        stone = self._withdrawn.get(str(answer.get("url")))
+        if stone is not None and "title" in told:
+            told["title"] = f"({stone})"
+        for subject, sentence in self._subjects.items():
+            if f"{answer.get('subject')} ".startswith(f"{subject} "):
+                told |= {name: sentence for name in _SAYING if name in told}
+                told |= {name: None for name in _SHOWING if name in told}
+                told["subject"] = subject
+        return told
 
     def _text(self, text: str) -> str:
         if self._addresses is not None:

@@ -37,7 +37,9 @@ from storage.known import (
     history,
     known,
 )
+from storage.leaving import leaves
 from storage.queries.lives import short_name
+from storage.withdrawals import Tombstone, tombstones
 
 State: TypeAlias = Literal[
     "captured",
@@ -51,6 +53,7 @@ State: TypeAlias = Literal[
     "removed",
     "not_due",
     "unproven",
+    "withdrawn",
 ]
 # States of a report that a version of is in the archive and still to be had.
 HELD: frozenset[State] = frozenset(
@@ -95,6 +98,7 @@ class Cell(TypedDict):
     note_zh: str
 
 
+@leaves
 def ledger(
     connection: sa.Connection,
     *,
@@ -105,7 +109,8 @@ def ledger(
 ) -> list[Cell]:
     """Every organ from 2008 to the last full year in its portal's time zone, as known at `at`.
 
-    By division, government first, then by year. `at` needs a time zone.
+    By division, government first, then by year. `at` needs a time zone. What is withdrawn today is
+    told of no moment.
     """
     book = _Book(connection, known(connection, at))
     return [
@@ -115,6 +120,13 @@ def ledger(
         for cell in book.cells(organ)
         if year in (None, cell["year"])
     ]
+
+
+def _withdrawn(owed: _Owed, stone: Tombstone) -> Cell:
+    """Neither absent nor removed: it is there, and shown to nobody."""
+    facts = {"day": stone.since.date().isoformat(), "reason": stone.reason}
+    verdict = _Verdict("withdrawn", stone.since, stone.since, notes=(_note("withdrawn", **facts),))
+    return _tell(owed, verdict)
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -194,6 +206,9 @@ class _Book:
 
     def cells(self, organ: Organ) -> Iterator[Cell]:
         for owed in self._years(organ):
+            if (stone := self._hidden.get((organ.id, owed.year))) is not None:
+                yield _withdrawn(owed, stone)
+                continue
             verdict = self._verdict(owed)
             if verdict is not None:
                 yield _tell(owed, verdict)
@@ -313,6 +328,15 @@ class _Book:
         if address.last.ending == "down":
             return address.url in self.known.listed and address.url not in self._shown
         return address.last.ending == "gone"
+
+    @cached_property
+    def _hidden(self) -> Mapping[tuple[int, int], Tombstone]:
+        """Organ and year → why its whole report is shown to nobody."""
+        return {
+            (stone.organ_id, stone.year): stone
+            for stone in tombstones(self.connection).values()
+            if stone.whole and stone.kind == "annual"
+        }
 
     @cached_property
     def _shown(self) -> frozenset[str]:

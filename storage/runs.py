@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,6 +25,8 @@ _FINAL = (
     "shell",
     "empty",
 )
+# The purpose of an attempt that asks for a listing's page once more.
+_AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +166,37 @@ def answered(
     for by each, and each sees its own again. Answers that were none (a server's own failure, a
     wall, a torn body) are asked for again.
     """
-    a, c = attempts.c, captures.c
-    query = (
-        sa.select(a.url, a.referrer, c.id, a.outcome, a.started_at)
-        .join(captures, c.attempt_id == a.id)
-        .where(a.run_id == run_id, a.outcome.in_(_FINAL))
-        .order_by(c.id)
-    )
-    rows = transact(engine, lambda connection: connection.execute(query).all())
+    first = _final(run_id).where(attempts.c.purpose != _AGAIN)
+    rows = transact(engine, lambda connection: connection.execute(first).all())
     return {
         (row.url, referrer): (row.id, row.outcome, row.started_at)
         for row in rows
         for referrer in (row.referrer, None)
     }
+
+
+def answered_again(
+    engine: sa.Engine, run_id: int
+) -> dict[tuple[str, int], tuple[int, str, datetime]]:
+    """The same of the pages of listings that a run asks for again: address and how manieth time."""
+    again = _final(run_id).where(attempts.c.purpose == _AGAIN)
+    rows = transact(engine, lambda connection: connection.execute(again).all())
+    times: Counter[str] = Counter()
+    found = {}
+    for row in rows:
+        times[row.url] += 1
+        found[row.url, times[row.url]] = (row.id, row.outcome, row.started_at)
+    return found
+
+
+def _final(run_id: int) -> sa.Select[Any]:
+    a, c = attempts.c, captures.c
+    return (
+        sa.select(a.url, a.referrer, c.id, a.outcome, a.started_at)
+        .join(captures, c.attempt_id == a.id)
+        .where(a.run_id == run_id, a.outcome.in_(_FINAL))
+        .order_by(c.id)
+    )
 
 
 def end_run(

@@ -7,9 +7,10 @@ next start does once what is due then. How often what is asked for stands in cal
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from storage.calendar import Calendar, Rhythm, Season, calendar, midnight
 from storage.manners import BLOCKED, NEVER_SENT, REST, TROUBLE, UNTOLD
 from storage.schema import (
+    Moment,
     aliases,
     attempts,
     listing_changes,
@@ -45,6 +47,93 @@ Why = Literal[
 
 # More of them in a row change nothing any more.
 _MOST_FAILURES = 60
+
+
+_PORTAL = sa.bindparam("portal", type_=sa.Text)
+_SINCE = sa.bindparam("since", type_=Moment)
+_SENT = attempts.c.outcome.not_in(sorted(NEVER_SENT | UNTOLD))
+_BAD = attempts.c.outcome.in_(sorted(TROUBLE | {BLOCKED}))
+_OF_PORTAL = listing_reads.c.listing_id.in_(
+    sa.select(listings.c.id).where(listings.c.portal == _PORTAL)
+)
+# Made once: to put a query together costs as long as to answer it.
+_LISTINGS = sa.select(listings).where(listings.c.portal == _PORTAL).order_by(listings.c.url)
+# Of each listing, scope and verdict: the first and the last read.
+_READS = (
+    sa.select(listing_reads.c.listing_id, listing_reads.c.scope, listing_reads.c.verdict)
+    .add_columns(sa.func.min(listing_reads.c.read_at).label("first"))
+    .add_columns(sa.func.max(listing_reads.c.read_at).label("at"))
+    .where(_OF_PORTAL, listing_reads.c.read_at >= _SINCE)
+    .group_by(listing_reads.c.listing_id, listing_reads.c.scope, listing_reads.c.verdict)
+)
+# Listing, moment and number of the changes of reports that each read found.
+_CHANGES = (
+    sa.select(listing_reads.c.listing_id, listing_reads.c.read_at)
+    .add_columns(sa.func.count().label("changes"))
+    .join(listing_changes, listing_changes.c.listing_read_id == listing_reads.c.id)
+    .where(_OF_PORTAL, listing_reads.c.read_at >= _SINCE, listing_changes.c.is_report)
+    .group_by(listing_reads.c.id, listing_reads.c.listing_id, listing_reads.c.read_at)
+)
+_FAILURES = (
+    sa.select(listing_reads.c.id)
+    .where(listing_reads.c.listing_id == sa.bindparam("listing"), listing_reads.c.read_at > _SINCE)
+    .limit(_MOST_FAILURES)
+)
+_WALKS = (
+    sa.select(attempts.c.started_at, attempts.c.run_id)
+    .where(attempts.c.portal == _PORTAL, attempts.c.purpose == "entry", _SENT)
+    .order_by(attempts.c.started_at.desc())
+    .limit(_MOST_FAILURES)
+)
+_WALKED = (
+    sa.select(attempts.c.url, attempts.c.outcome)
+    .where(attempts.c.run_id == sa.bindparam("run"), attempts.c.portal == _PORTAL)
+    .where(attempts.c.purpose.in_(("entry", "channel", "listing")))
+    .order_by(attempts.c.id)
+)
+# Reports and files: when each was last asked for, and when it last gave a good answer.
+_ASKED = (
+    sa.select(attempts.c.url, sa.func.max(attempts.c.started_at).label("tried"))
+    .add_columns(sa.func.max(sa.case((~_BAD, attempts.c.started_at))).label("good"))
+    .where(attempts.c.portal == _PORTAL, attempts.c.started_at >= _SINCE, _SENT)
+    .where(attempts.c.purpose.in_(("report", "seed", "attachment")))
+    .group_by(attempts.c.url)
+)
+_FAILED = (
+    sa.select(sa.func.min(attempts.c.started_at))
+    .where(attempts.c.portal == _PORTAL, attempts.c.started_at > _SINCE, _SENT)
+    .where(attempts.c.url == sa.bindparam("url"))
+)
+_OF_PAGES = (
+    sa.select(versions.c.report_id, sa.func.max(versions.c.last_seen).label("good"))
+    .add_columns(sa.func.min(versions.c.published).label("published"))
+    .join(reports, reports.c.id == versions.c.report_id)
+    .join(organs, organs.c.id == reports.c.organ_id)
+    .where(versions.c.part == "page", organs.c.portal == _PORTAL)
+    .group_by(versions.c.report_id)
+    .subquery()
+)
+# Every address of every report of a portal's organs, with what is known of its page.
+_ALIASES = (
+    sa.select(aliases, reports.c.year, organs.c.division_code)
+    .add_columns(organs.c.name.label("organ"), organs.c.kind.label("organ_kind"))
+    .add_columns(_OF_PAGES.c.good, _OF_PAGES.c.published)
+    .select_from(aliases)
+    .join(reports, reports.c.id == aliases.c.report_id)
+    .join(organs, organs.c.id == reports.c.organ_id)
+    .outerjoin(_OF_PAGES, _OF_PAGES.c.report_id == reports.c.id)
+    .where(organs.c.portal == _PORTAL)
+    .order_by(aliases.c.id)
+)
+_SHOWN = (
+    sa.select(listing_changes.c.url, listing_changes.c.title, listing_changes.c.change)
+    .add_columns(listing_reads.c.listing_id, listing_reads.c.read_at, listings.c.trail)
+    .select_from(listing_changes)
+    .join(listing_reads, listing_reads.c.id == listing_changes.c.listing_read_id)
+    .join(listings, listings.c.id == listing_reads.c.listing_id)
+    .where(listings.c.portal == _PORTAL, listing_changes.c.is_report)
+    .order_by(listing_reads.c.id, listing_changes.c.position)
+)
 
 
 class Turn(NamedTuple):
@@ -154,26 +243,30 @@ class _Schedule:
     now: datetime
     zone: ZoneInfo
     calendar: Calendar = field(default_factory=calendar)
+    today: date = field(init=False)
+    season: Season = field(init=False)
+    wakes: datetime = field(init=False)  # when the next dense season begins
 
-    @property
-    def today(self) -> date:
-        return self._day(self.now)
+    def __post_init__(self) -> None:
+        self.today = self._day(self.now)
+        self.season = self.calendar.season(self.today)
+        begins = midnight(self.calendar.next_dense(self.today), self.zone)
+        self.wakes = begins.astimezone(UTC)
 
-    @property
-    def season(self) -> Season:
-        return self.calendar.season(self.today)
+    def _ask(self, query: sa.Select[Any], **values: Any) -> Sequence[sa.Row[Any]]:
+        return self.connection.execute(query, {"portal": self.portal, **values}).all()
 
     def due(self) -> Due:
         """Everything that is due; where anything is, with what would be soon."""
         known = self._listings()
-        pages = self._aliases()
-        asked = self._asked()
+        pages = self._ask(_ALIASES)
+        asked = {row.url: row for row in self._ask(_ASKED, since=self.now - self._memory)}
         tree = self._tree(known)
         looks = {row.id: self._listing_turn(row, history) for row, history in known}
         looked_at = dict(self._page_turns(pages, asked))
-        entries = tuple(self._entries({row.url for row in pages} | set(asked)))
-        turns = [tree, *looks.values(), *looked_at.values()]
-        visited = bool(entries) or any(turn.at <= self.now for turn in turns)
+        entries = dict(self._entry_turns({row.url for row in pages}, asked))
+        turns = [tree, *looks.values(), *looked_at.values(), *entries.values()]
+        visited = any(turn.at <= self.now for turn in turns)
 
         def is_up(turn: Turn) -> bool:
             return turn.is_up(self.now, visited=visited)
@@ -194,7 +287,7 @@ class _Schedule:
                 for url, row in {row.url: row for row in reversed(pages)}.items()
                 if url in chosen
             ),
-            entries=entries,
+            entries=tuple(entry for entry, turn in entries.items() if is_up(turn)),
             resting=self._resting(known, pages, asked, listed, chosen),
             next=min((turn.at for turn in turns if not is_up(turn)), default=None),
         )
@@ -203,18 +296,8 @@ class _Schedule:
 
     def _listings(self) -> list[tuple[sa.Row[Any], _History]]:
         found: defaultdict[int, _History] = defaultdict(_History)
-        r = listing_reads.c
-        of_portal = sa.and_(
-            r.listing_id.in_(sa.select(listings.c.id).where(listings.c.portal == self.portal)),
-            r.read_at >= self.now - self.calendar.history,
-        )
-        reads = (
-            sa.select(r.listing_id, r.scope, r.verdict)
-            .add_columns(sa.func.min(r.read_at).label("first"), sa.func.max(r.read_at).label("at"))
-            .where(of_portal)
-            .group_by(r.listing_id, r.scope, r.verdict)
-        )
-        for row in self.connection.execute(reads):
+        since = self.now - self.calendar.history
+        for row in self._ask(_READS, since=since):
             history = found[row.listing_id]
             if history.last is None or row.at > history.last:
                 history.last, history.verdict = row.at, row.verdict
@@ -223,33 +306,13 @@ class _Schedule:
                 history.good = max(history.good or row.at, row.at)
                 if row.scope == "whole":
                     history.whole = max(history.whole or row.at, row.at)
-        for listing_id, at, changes in self._changes(of_portal):
-            found[listing_id].changes.append((at, changes))
+        for row in self._ask(_CHANGES, since=since):
+            found[row.listing_id].changes.append((row.read_at, row.changes))
         for listing_id, history in found.items():
             if history.verdict != "complete":
-                history.failures = self._failures(listing_id, history.good)
-        known = sa.select(listings).where(listings.c.portal == self.portal)
-        rows = self.connection.execute(known.order_by(listings.c.url)).all()
-        return [(row, found[row.id]) for row in rows]
-
-    def _changes(self, of_portal: sa.ColumnElement[bool]) -> Iterator[tuple[int, datetime, int]]:
-        """Listing, moment and number of the changes of reports that each read found."""
-        r = listing_reads.c
-        query = (
-            sa.select(r.listing_id, r.read_at, sa.func.count())
-            .join(listing_changes, listing_changes.c.listing_read_id == r.id)
-            .where(of_portal, listing_changes.c.is_report)
-            .group_by(r.id, r.listing_id, r.read_at)
-        )
-        yield from self.connection.execute(query)
-
-    def _failures(self, listing_id: int, good: datetime | None) -> int:
-        """How many looks in a row gave no good answer."""
-        r = listing_reads.c
-        query = sa.select(r.id).where(r.listing_id == listing_id)
-        if good is not None:
-            query = query.where(r.read_at > good)
-        return len(self.connection.execute(query.limit(_MOST_FAILURES)).all())
+                bad = self._ask(_FAILURES, listing=listing_id, since=history.good or since)
+                history.failures = len(bad)
+        return [(row, found[row.id]) for row in self._ask(_LISTINGS)]
 
     def _every(self, history: _History, first_seen: datetime) -> tuple[float, float]:
         """The rhythm of a listing in days: now, and in the dense season.
@@ -329,23 +392,19 @@ class _Schedule:
 
     def _tree(self, known: list[tuple[sa.Row[Any], _History]]) -> Turn:
         """By the last walks from the portal's entries, at the rhythm in which listings come."""
-        a = attempts.c
-        entries = (
-            sa.select(a.started_at, a.run_id)
-            .where(a.portal == self.portal, a.purpose == "entry")
-            .where(a.outcome.not_in(sorted(NEVER_SENT | UNTOLD)))
-            .order_by(a.started_at.desc())
-            .limit(_MOST_FAILURES)
-        )
-        walks = self.connection.execute(entries).all()
+        walks = self._ask(_WALKS)
         if not walks:
             return Turn(self.now, "new")
         last = walks[0].started_at
-        failures = 0
+        failures, urls = 0, {row.url for row, _ in known}
         for run_id in dict.fromkeys(walk.run_id for walk in walks):
-            if failures == len(self.season.failed) or not self._met_trouble(run_id):
+            if failures == len(self.season.failed) or not self._met_trouble(run_id, urls):
                 break
             failures += 1
+        deadline = self.calendar.last_deadline(self.now, self.zone)
+        if last < deadline:
+            # A report may be late, or stand in a new channel: only a walk after the day tells.
+            return Turn(deadline, "deadline")
         if failures:
             return Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
         seen = [row.first_seen for row, _ in known]
@@ -354,130 +413,103 @@ class _Schedule:
         came = [self._day(at) for at in seen if at > first + self.calendar.first_look]
         now, dense = self._rhythms("tree", first, last, came)
         at = self._spaced(last, now, dense)
+        coming = self.calendar.next_deadline(self.now, self.zone)
+        if coming <= at:
+            return Turn(coming, "deadline")
         return Turn(at, "rhythm", soon=self._soon(last, at))
 
-    def _met_trouble(self, run_id: int) -> bool:
-        """Whether a page on the way to the listings gave no good answer in that run."""
-        a = attempts.c
-        query = (
-            sa.select(a.url, a.outcome)
-            .where(a.run_id == run_id, a.portal == self.portal)
-            .where(a.purpose.in_(("entry", "channel", "listing")))
-            .order_by(a.id)
-        )
-        last = dict(self.connection.execute(query).all())
-        return any(outcome == BLOCKED or outcome in TROUBLE for outcome in last.values())
+    def _met_trouble(self, run_id: int, known: set[str]) -> bool:
+        """Whether a page on the way to the listings gave no good answer in that run.
+
+        The listings that are known are tried again by themselves.
+        """
+        last = {row.url: row.outcome for row in self._ask(_WALKED, run=run_id)}
+        bad = {url for url, word in last.items() if word == BLOCKED or word in TROUBLE}
+        return bool(bad - known)
 
     # --- reports ------------------------------------------------------------------------------
 
-    def _aliases(self) -> list[sa.Row[Any]]:
-        """Every address of every report of the portal's organs, with what is known of its page."""
-        v = versions.c
-        pages = (
-            sa.select(
-                v.report_id,
-                sa.func.max(v.last_seen).label("good"),
-                sa.func.min(v.published).label("published"),
-            )
-            .where(v.part == "page")
-            .group_by(v.report_id)
-            .subquery()
-        )
-        query = (
-            sa.select(aliases, reports.c.year, organs.c.division_code)
-            .add_columns(organs.c.name.label("organ"), organs.c.kind.label("organ_kind"))
-            .add_columns(pages.c.good, pages.c.published)
-            .select_from(aliases)
-            .join(reports, reports.c.id == aliases.c.report_id)
-            .join(organs, organs.c.id == reports.c.organ_id)
-            .outerjoin(pages, pages.c.report_id == reports.c.id)
-            .where(organs.c.portal == self.portal)
-            .order_by(aliases.c.id)
-        )
-        return list(self.connection.execute(query).all())
-
-    def _asked(self) -> dict[str, datetime]:
-        """The addresses of reports and files that were asked for lately, and when last."""
-        a = attempts.c
-        since = self.now - timedelta(days=max(self.season.turn, self.season.unreachable[1]))
-        query = (
-            sa.select(a.url, sa.func.max(a.started_at))
-            .where(a.portal == self.portal, a.started_at >= since)
-            .where(a.purpose.in_(("report", "seed", "attachment")))
-            .where(a.outcome.not_in(sorted(NEVER_SENT | UNTOLD)))
-            .group_by(a.url)
-        )
-        return dict(self.connection.execute(query).all())
-
     def _page_turns(
-        self, pages: list[sa.Row[Any]], asked: Mapping[str, datetime]
+        self, pages: Sequence[sa.Row[Any]], asked: Mapping[str, sa.Row[Any]]
     ) -> Iterator[tuple[str, Turn]]:
         """Address → turn, of pages and of files that no living page leads to."""
         began = min((row.first_seen for row in pages), default=self.now)
         living = {r.report_id for r in pages if r.part == "page" and r.last_outcome == "ok"}
         for row in pages:
-            if row.part == "page" or row.report_id not in living:
-                yield row.url, self._page_turn(row, began, asked.get(row.url))
+            lives = row.report_id in living
+            if row.part == "page" or not lives:
+                yield row.url, self._page_turn(row, began, asked.get(row.url), lives=lives)
 
-    def _page_turn(self, row: sa.Row[Any], began: datetime, asked: datetime | None) -> Turn:
-        tried = max(row.last_seen, asked or row.last_seen)
-        if row.last_outcome not in ("ok", "redirect"):
+    def _page_turn(
+        self, row: sa.Row[Any], began: datetime, asked: sa.Row[Any] | None, *, lives: bool
+    ) -> Turn:
+        tried = row.last_seen if asked is None else max(row.last_seen, asked.tried)
+        # An old address of a report that lives elsewhere tells little, whatever it answers.
+        if row.last_outcome != "ok" and not lives:
             return self._absence_turn(row, tried)
-        age = self._age(row, began)
-        every = None if row.last_outcome == "redirect" else self.season.of_age(age)
+        every = self.season.of_age(self._age(row, began)) if row.last_outcome == "ok" else None
         if every is not None:
             at = self._after(tried, every)
             return Turn(at, "lookback", soon=self._soon(tried, at))
-        begins = self.calendar.begins(self.today)
-        turn = self.calendar.turn(
-            self.portal, row.url, max(self._day(tried), begins - timedelta(days=1)), self.season
-        )
+        seen = self._day(tried)
+        begins = self.calendar.begins(self.today) - timedelta(days=1)
+        turn = self.calendar.turn(self.portal, row.url, max(seen, begins), self.season)
         longest = max(self.calendar.dense.turn, self.calendar.sparse.turn)
-        last = self._day(tried) + timedelta(days=longest)
-        at = midnight(min(turn, last), self.zone).astimezone(UTC)
+        turn = min(turn, seen + timedelta(days=longest))
+        at = midnight(turn, self.zone).astimezone(UTC)
         return Turn(at, "turn", soon=self._soon(tried, at))
 
     def _absence_turn(self, row: sa.Row[Any], tried: datetime) -> Turn:
-        failing = max(row.good or row.first_seen, row.first_seen)
-        gap = self.season.absence((tried - failing) / timedelta(days=1))
+        """Later and later from the first failure on, which is not the last good answer."""
+        failing = row.first_seen
+        if row.good is not None:
+            since = max(row.good, self.now - self._memory)
+            failed = self._ask(_FAILED, url=row.url, since=since)[0][0]
+            failing = failed or tried
+        gap = self.season.absence(max(tried - failing, timedelta()) / timedelta(days=1))
         return Turn(self._after(tried, gap), "unreachable")
+
+    @property
+    def _memory(self) -> timedelta:
+        """How far back requests for reports are looked at."""
+        return timedelta(days=max(self.season.turn, self.season.unreachable[1]))
 
     def _age(self, row: sa.Row[Any], began: datetime) -> float:
         """Days since a page appeared: by its own date only where it stood before we looked."""
-        born = self._day(row.first_seen)
-        if row.first_seen <= began + self.calendar.first_look:
-            try:
-                born = date.fromisoformat((row.published or "")[:10])
-            except ValueError:
-                born = date.min
+        if row.first_seen > began + self.calendar.first_look:
+            return float((self.today - self._day(row.first_seen)).days)
+        try:
+            born = date.fromisoformat((row.published or "")[:10])
+        except ValueError:
+            born = date.min
         return float((self.today - born).days)
 
-    def _entries(self, asked: set[str]) -> Iterator[DueEntry]:
-        """Reports that a listing shows now and that nobody has asked for."""
-        c, r = listing_changes.c, listing_reads.c
-        query = (
-            sa.select(c.url, c.title, c.change, r.listing_id, r.read_at, listings.c.trail)
-            .join(listing_reads, r.id == c.listing_read_id)
-            .join(listings, listings.c.id == r.listing_id)
-            .where(listings.c.portal == self.portal, c.is_report)
-            .order_by(r.id, c.position)
-        )
+    def _entry_turns(
+        self, known: set[str], asked: Mapping[str, sa.Row[Any]]
+    ) -> Iterator[tuple[DueEntry, Turn]]:
+        """Reports that a listing shows now and that have never given a good answer."""
         shown: dict[tuple[int, str], DueEntry] = {}
-        for row in self.connection.execute(query):
+        for row in self._ask(_SHOWN):
             if row.change == "removed":
                 shown.pop((row.listing_id, row.url), None)
-            elif row.url not in asked:
+            elif row.url not in known:
                 entry = DueEntry(row.url, row.title, tuple(row.trail), row.read_at)
                 shown.setdefault((row.listing_id, row.url), entry)
-        # Whoever the run that read the listing was, it may have ended a moment ago.
-        rested = self.now - REST
-        yield from {e.url: e for e in shown.values() if e.since <= rested}.values()
+        for entry in {entry.url: entry for entry in shown.values()}.values():
+            found = asked.get(entry.url)
+            if found is None:
+                # The run that read the listing may have ended a moment ago.
+                yield entry, Turn(entry.since + REST, "listed")
+            elif found.good is None:
+                failing = max(found.tried - entry.since, timedelta()) / timedelta(days=1)
+                at = self._after(found.tried, self.season.absence(failing))
+                yield entry, Turn(at, "listed")
 
     def _resting(
         self,
         known: list[tuple[sa.Row[Any], _History]],
-        pages: list[sa.Row[Any]],
-        asked: Mapping[str, datetime],
+        pages: Sequence[sa.Row[Any]],
+        asked: Mapping[str, sa.Row[Any]],
         listed: tuple[DueListing, ...],
         chosen: Mapping[str, Turn],
     ) -> frozenset[str]:
@@ -486,13 +518,14 @@ class _Schedule:
         looked_at = {row.report_id for row in pages if row.url in chosen}
         awake = {row.url for row in pages if row.part != "page" and row.report_id in looked_at}
         awake |= reading | set(chosen)
-        everything = {row.url for row, _ in known} | {row.url for row in pages} | set(asked)
+        everything = {row.url for row, _ in known} | {row.url for row in pages}
+        everything |= {url for url, row in asked.items() if row.good is not None}
         return frozenset(everything - awake)
 
     # --- moments ------------------------------------------------------------------------------
 
     def _day(self, at: datetime) -> date:
-        return at.astimezone(self.zone).date()
+        return _day_of(at, self.zone)
 
     def _after(self, at: datetime, days: float) -> datetime:
         """So many nights later: a little early, so that a night's start finds it due."""
@@ -504,8 +537,12 @@ class _Schedule:
 
     def _spaced(self, at: datetime, now: float, dense: float) -> datetime:
         """So many days later by today's rhythm, or by that of the season if it begins before."""
-        begins = midnight(self.calendar.next_dense(self.today), self.zone).astimezone(UTC)
-        return min(self._after(at, now), max(begins, self._after(at, dense)))
+        return min(self._after(at, now), max(self.wakes, self._after(at, dense)))
+
+
+@lru_cache(maxsize=4096)  # the same few moments again and again
+def _day_of(at: datetime, zone: ZoneInfo) -> date:
+    return at.astimezone(zone).date()
 
 
 def _due_page(row: sa.Row[Any], turn: Turn) -> DuePage:

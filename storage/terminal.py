@@ -66,6 +66,7 @@ LEDGER_LETTERS: dict[LedgerState, tuple[str, str, str]] = {
     "portal_down": ("D", "red", "portal down"),
     "not_due": (".", "bright_black", "not yet due"),
     "unproven": ("?", "red", "not proven yet"),
+    "withdrawn": ("W", "bright_black", "withdrawn: `archive withdrawals` says why"),
 }
 
 # In a pipe or a log there is no terminal to fit into: do not fold a table at 80.

@@ -182,6 +182,13 @@ def withdrawn_addresses(conn: sa.Connection) -> Mapping[str, str]:
     return {row.url: said(row.made_at, row.reason) for row in conn.execute(query)}
 
 
+def withdrawn_subjects(conn: sa.Connection) -> Mapping[str, str]:
+    """Reports as alerts name them, organ and year, of which anything is withdrawn → what stands
+    there instead.
+    """
+    return {f"{each.organ} {each.year}": each.sentence for each in tombstones(conn).values()}
+
+
 def withdrawn_readings(conn: sa.Connection) -> frozenset[int]:
     """Readings of what is withdrawn: nothing that rests on one is shown either."""
     query = sa.select(readings.c.id).join(

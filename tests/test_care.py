@@ -18,7 +18,8 @@ import pytest
 import sqlalchemy as sa
 from typer.main import get_command
 
-from storage import cli, queries
+from storage import cli, doctor, queries
+from storage.alerts import alarm, sound
 from storage.assessments import keep_assessment
 from storage.cli.shared import app
 from storage.corrections import Entry, correct_cell
@@ -33,6 +34,7 @@ from storage.queries.coverage import coverage
 from storage.queries.history import history
 from storage.queries.organs import find_organ
 from storage.queries.report import report
+from storage.runpage import write_page
 from storage.schema import metadata
 from storage.settings import Settings
 from storage.withdrawals import Thing, restore, withdraw
@@ -54,6 +56,10 @@ INSIDE = {
     "storage.queries.report.holds_reports": "yes or no",
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",
+    "storage.queries.lives.short_name": "a name given to it",
+    "storage.queries.sources.places": "files and digests",
+    "storage.queries.spiders.spiders": "what a crontab is made of",
+    "storage.queries.run_report.newest_run": "a number",
     "storage.queries.visits.past": "what the crawler goes by",
     "storage.queries.withdrawals.acts": "names what may be restored; covers what persons wrote",
 }
@@ -63,6 +69,7 @@ BARE_BUT = {
     ("withdrawals.py", "withdrawals"): "the audit itself",
     ("withdrawals.py", "reports"): "the audit names what is hidden",
     ("withdrawals.py", "versions"): "the audit names what is hidden",
+    ("lives.py", "reports"): "years alone",
     ("report.py", "reports"): "whether the archive is empty",
 }
 
@@ -77,12 +84,20 @@ COMMANDS: dict[str, list[list[str]]] = {
     "withdrawals": [[]],
     "personal": [[]],
     "audit politeness": [[]],
-    "verify": [[]],
+    "verify": [["--quick"]],
     "doctor": [[]],
+    "ledger": [[], ["--organ", TIANSHAN, "--year", "2019"]],
+    "organs": [[]],
+    "alerts": [[]],
+    "alert": [["1"]],
+    "run": [[]],
+    "schedule": [[]],
     "impact": [["--host", "www.xjtsq.gov.cn"]],
 }
 # They change the archive and say what the person who called them gave.
-CHANGING = {"correct", "withdraw", "restore", "seal"}
+CHANGING = {"correct", "withdraw", "restore", "seal", "acknowledge", "close", "reopen"}
+# They show what the questions above say, or nothing of a report.
+OTHER = {"crontab", "serve"}
 
 
 def planted() -> dict[str, str]:
@@ -91,7 +106,7 @@ def planted() -> dict[str, str]:
         zip(
             (
                 *("title", "address", "file", "body", "heading", "section", "raw", "finding"),
-                *("finding_zh", "label", "line", "grid", "across", "reason"),
+                *("finding_zh", "label", "line", "grid", "across", "reason", "alert"),
             ),
             MOBILES,
             strict=False,
@@ -130,6 +145,15 @@ def fill(engine: sa.Engine, settings: Settings) -> None:
         across = FindingRecord("S1", "finding", f"{SECRET} {at['across']}", "同", ())
         keep_assessment(connection, 1, "test/1", [2], [across], NOW)
         of = Entry("me", f"来电{at['reason']}", "page", NOW)
+        told = alarm(
+            "report_changed_figures",
+            f"{TIANSHAN} 2019",
+            {"organ": TIANSHAN, "year": "2019", "cells": FIGURE},
+            portal="tianshan",
+            before=[f"{SECRET} {FIGURE}"],
+            after=[at["alert"]],
+        )
+        sound(connection, [told], run_id=1, at=NOW, looked_at=())
         correct_cell(connection, 1, "applications.granted.total", "9", of)
     seal(settings, NOW)
 
@@ -144,6 +168,9 @@ def archive(engine: sa.Engine, settings: Settings) -> sa.Engine:
 def ask(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
+    # A process of its own, which knows nothing of the archive.
+    monkeypatch.delitem(doctor._OF_THE_MACHINE, "portals")
+
     def asked(*words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["archive", *words])
         with pytest.raises(SystemExit) as ended:
@@ -224,8 +251,8 @@ def test_one_wrong_digit_makes_it_nobodys() -> None:
 
 
 def test_every_command_is_in_the_walk() -> None:
-    assert names_of_commands() >= {*COMMANDS} | CHANGING
-    assert names_of_commands() - {*COMMANDS} - CHANGING == set()
+    assert names_of_commands() >= {*COMMANDS} | CHANGING | OTHER
+    assert names_of_commands() - {*COMMANDS} - CHANGING - OTHER == set()
 
 
 def test_every_question_passes_the_door() -> None:
@@ -376,3 +403,20 @@ def test_a_new_sqlite_archive_too(dialect: str, tmp_path: Path) -> None:
     open_for_writing(settings).dispose()
     assert settings.sqlite_path is not None
     assert settings.sqlite_path.stat().st_mode & 0o077 == 0
+
+
+def test_pages_of_runs_that_lie_there_are_made_anew(
+    archive: sa.Engine, settings: Settings, ask: Callable[..., tuple[int, str]]
+) -> None:
+    with archive.connect() as connection:
+        write_page(connection, settings.home, 1)
+    page = settings.home / "runs" / "1.html"
+    before = page.read_text("utf-8")
+    assert FIGURE in before
+    for words in ((TIANSHAN, "2019"), ("--url", PAGE)):
+        assert ask("withdraw", *words, "--by", "me", "--reason", "court")[0] == 0
+        after = page.read_text("utf-8")
+        assert PAGE not in after
+        assert FIGURE not in after
+        assert ask("restore", *words, "--by", "me", "--reason", "lifted")[0] == 0
+        assert page.read_text("utf-8") == before

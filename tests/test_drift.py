@@ -279,7 +279,7 @@ def test_articles_where_listings_stood_are_told(archive: Archive) -> None:
     assert told(found) == [("portal", "kind", "page listing")]
     assert found[0].message == (
         "tianshan: of the pages asked for as a listing, 0 of 30 pages were one, "
-        "before 60 of 60 (in 2 runs)"
+        "before 60 of 60 (runs: 2)"
     )
 
 

@@ -15,18 +15,18 @@ from scrapy.http import HtmlResponse
 
 from crawler.cms import cms_by_key, parse_page, recognise
 from crawler.cms.skeleton import sketch
+from crawler.commands.exits import Exit
 from crawler.items import Purpose, Visit
 from crawler.portals import load
 from crawler.spiders.measuring import Measures
 from storage.measures import PATHS, alike
 from tests.crawling import Operator
+from tests.redesign import RENEWED, SPIDER, renewed
 from tests.replica import Replica, World
 from tests.replica.dialects.ucap import Ucap
-from tests.replica.model import Placed
 
 FIXTURES = Path(__file__).parent / "fixtures" / "cms"
 HOST = "http://www.xjtsq.gov.cn"
-SPIDER, PORTAL = "urumqi_districts", "wulumuqixian"
 
 
 def frame(text: str) -> str:
@@ -128,16 +128,6 @@ def test_a_listing_is_counted_by_its_rows() -> None:
 # --- the replica ----------------------------------------------------------------------------------
 
 
-def redesigned(self: Ucap, placed: Placed, body: str) -> str:
-    """Another skin: the article's parts renamed and nested otherwise, its date without a label."""
-    document = placed.document
-    return (
-        f'<section class="wrap"><div class="doc-head"><div class="doc-title">{document.title}</div>'
-        f'<div class="doc-tools"><div class="share"></div><div class="print"></div></div></div>'
-        f'<section class="doc-main"><div class="doc-text">{body}</div></section></section>'
-    )
-
-
 def test_a_new_skin_ends_a_run_in_drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a run that was stopped and gone on with each page is counted once.
 
@@ -147,13 +137,13 @@ def test_a_new_skin_ends_a_run_in_drift(tmp_path: Path, monkeypatch: pytest.Monk
     def crawl(*options: str) -> int:
         with Replica(World.base()) as replica:
             return (
-                Operator(tmp_path, replica.url).crawl(SPIDER, *options, portals=PORTAL).returncode
+                Operator(tmp_path, replica.url).crawl(SPIDER, *options, portals=RENEWED).returncode
             )
 
-    assert crawl("-s", "CLOSESPIDER_PAGECOUNT=30") != 0
+    assert crawl("-s", "CLOSESPIDER_PAGECOUNT=30") == Exit.INCOMPLETE
     assert crawl() == 0
-    monkeypatch.setattr(Ucap, "headed", redesigned)
-    assert crawl() != 0
+    monkeypatch.setattr(Ucap, "headed", renewed)
+    assert crawl() == Exit.DRIFT
     with closing(sqlite3.connect(tmp_path / "archive.sqlite")) as connection:
         (first, _), (last, stats) = connection.execute("SELECT state, stats FROM runs ORDER BY id")
         kept = connection.execute(
@@ -163,11 +153,11 @@ def test_a_new_skin_ends_a_run_in_drift(tmp_path: Path, monkeypatch: pytest.Monk
     drifts = [key for key in json.loads(stats) if key.startswith("drift/")]
     # The dialect's <UCAPCONTENT> and the metas still stand: the frame and the title's XPath do not.
     assert drifts == [
-        f"drift/{PORTAL} ucap article template",
-        f"drift/{PORTAL} ucap article heading",
+        f"drift/{RENEWED} ucap article template",
+        f"drift/{RENEWED} ucap article heading",
     ]
     once, again = (sum(skin["pages"] for skin in json.loads(row)["skins"]) for (row,) in kept)
     assert once == again > 30
     page = (tmp_path / "runs" / "latest.txt").read_text("utf-8")
     assert page.startswith("Run 2 of urumqi_districts: drift (exit code 5)")
-    assert f"{PORTAL}, ucap article: " in page
+    assert f"{RENEWED}, ucap article: " in page

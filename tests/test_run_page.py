@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from lxml import html
 
+from crawler.commands.exits import exit_of
 from storage.captures import Ending
 from storage.database import transact
 from storage.errors import DirectoryError, NotInArchive
@@ -21,7 +23,7 @@ from storage.runpage.lines import plain
 from storage.runs import begin_run, end_run
 from storage.schema import alert_events, alerts, listing_reads, listings
 from storage.settings import Settings
-from tests.crawling import Operator
+from tests.crawling import ROOT, Operator
 from tests.databases import PORTAL, START, TERMS, Crawl, exchange, key, reading
 
 HOST = "http://www.xjtsq.gov.cn"
@@ -113,7 +115,7 @@ def test_every_section_has_what_was_planted_most_important_first(report: RunRepo
         "Found at another address", "Odd", "Ledger", "Requests",
     ]  # fmt: skip
     assert told["Layout drift"] == [
-        "tianshan, vsb article: 0 of 40 pages have a date, before 40 of 40 (in 1 runs); "
+        "tianshan, vsb article: 0 of 40 pages have a date, before 40 of 40 (runs: 1); "
         "last good in run 1 [captures 1 and now 1]"
     ]
     assert told["No answer"] == [
@@ -233,6 +235,13 @@ def test_the_command_prints_the_page(settings: Settings, engine: sa.Engine) -> N
 def test_a_run_that_is_not_there_is_refused(engine: sa.Engine) -> None:
     with engine.connect() as connection, pytest.raises(NotInArchive, match="it holds none yet"):
         run_report(connection, 1)
+
+
+def test_the_exit_codes_of_the_page_are_those_of_the_crawl() -> None:
+    data = tomllib.loads((ROOT / "storage" / "runpage" / "words.toml").read_text("utf-8"))
+    assert {state: about["code"] for state, about in data["state"].items()} == {
+        state: exit_of(state) for state in data["state"]
+    }
 
 
 def test_text_of_portals_is_made_plain() -> None:

@@ -188,7 +188,10 @@ def test_the_morning_after_a_deadline_every_listing_is_read_whole(
     diary.walk(before)
     diary.look(before)
     assert diary.due(morning - timedelta(minutes=15)).since is None
-    (listing,) = diary.due(morning).listings
+    found = diary.due(morning)
+    assert found.tree is not None
+    assert found.tree.why == "deadline"
+    (listing,) = found.listings
     assert (listing.why, listing.whole) == ("deadline", True)
     assert listing.since == night(2026, month, day, 0, 0)
     # Its first pages alone prove nothing of what stands behind them.

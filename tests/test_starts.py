@@ -10,6 +10,8 @@ import pytest
 from crawler.commands.exits import Exit, exit_of
 from crawler.fetching.lock import explained
 from storage.runs import AtWork
+from tests.crawling import Operator
+from tests.scripted import GONE, Answer, scripted
 from tests.starts import SPIDER, WANTED, hanging, missed, overlapping, stage
 
 NOW = datetime(2026, 2, 10, 16, 10, tzinfo=UTC)
@@ -79,3 +81,14 @@ def test_who_finds_a_portal_busy_is_told_who_holds_it_and_until_when() -> None:
     silent = explained("midong", AtWork(7, began, None), NOW, patience)
     assert "if it hangs it ends itself by 2026-02-10 16:40 UTC" in str(silent)
     assert "another command" in str(explained("midong", None, NOW, patience))
+
+
+def test_a_portal_behind_a_wall_has_a_code_of_its_own(tmp_path: Path) -> None:
+    wall = Answer(b"<html><script>document.cookie='__jsl_clearance=1'</script></html>", 412)
+    with scripted(lambda host, target: GONE if target == "/robots.txt" else wall) as host:
+        operator = Operator(tmp_path, host.url)
+        done = operator.crawl(SPIDER, portals="shuimogou")
+        assert done.returncode == Exit.BLOCKED, done.stderr
+        (run,) = operator.ask("runs")
+    assert run["state"] == "blocked"
+    assert run["stats"]["blocked/shuimogou"] == 1

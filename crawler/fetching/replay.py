@@ -33,8 +33,6 @@ class ReplayMiddleware:
     async def process_request(self, request: Request) -> Response | None:
         run = self._crawler.get_extension(Run)
         assert run is not None
-        if request.meta.get("again"):
-            return None  # an earlier answer cannot say whether the page is as it was
         found = run.answered(request)
         if found is None:
             return None

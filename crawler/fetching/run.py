@@ -60,6 +60,7 @@ from storage.runs import (
     Start,
     Terms,
     answered,
+    answered_again,
     at_work,
     begin_run,
     end_run,
@@ -160,9 +161,11 @@ class Run:
             },
         )
         self._answered: dict[tuple[str, str | None], tuple[int, str, datetime]] = {}
+        self._answered_again: dict[tuple[str, int], tuple[int, str, datetime]] = {}
         if self.resumed:
             recover(self.engine, self._warcs, self.id)
             self._answered = answered(self.engine, self.id)
+            self._answered_again = answered_again(self.engine, self.id)
         self._liars = set(transact(self.engine, liars))
         self._write(write_owed)
         self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
@@ -255,7 +258,12 @@ class Run:
         self._count(outcome)
 
     def answered(self, request: Request) -> tuple[int, str, datetime] | None:
-        """Capture, outcome and time of the answer that this run has to a request."""
+        """Capture, outcome and time of the answer that this run has to a request.
+
+        Of a page that is asked for several times in a run, each time has an answer of its own.
+        """
+        if times := request.meta.get("again"):
+            return self._answered_again.get((request.url, times))
         own = self._answered.get((request.url, _referrer(request)))
         return own or self._answered.get((request.url, None))
 
@@ -376,9 +384,10 @@ class Run:
         try:
             for drift in transact(self.engine, work):
                 self.stats.inc_value(drift.key)
-        except StorageError as error:
-            logger.critical("%s", error)
-            self.incomplete("measures could not be kept")
+        except Exception as error:
+            # The run ends all the same: one that does not is gone on with, to the same end.
+            logger.critical("the measures could not be judged: %s", error, exc_info=True)
+            self.incomplete("measures could not be judged")
 
 
 def _worst(counts: Iterable[str]) -> str:

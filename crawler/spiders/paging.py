@@ -32,11 +32,11 @@ _TAIL = 20_000  # characters at the end of a page where its last tags are looked
 
 
 class Ask(NamedTuple):
-    """A page to be asked for; `again`: not for the first time, so no earlier answer will do."""
+    """A page to be asked for; `again`: for the how manieth time more than once, 0 at first."""
 
     url: str
     place: int
-    again: bool
+    again: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ class Reading:
         self._whole = known is None or known.whole or not known.known
         self._shell: Shown | None = None
         self._proofs: list[int] = []
+        self._times: Counter[str] = Counter([first.url])
         self._renewed = self._shows_reports = False
         self._clear()
         self._named[cms.page_place(first.url)] = first.url
@@ -181,7 +182,8 @@ class Reading:
         found = [*(self._all() if self._whole else self._head())]
         asks = []
         for place, url, why in found:
-            again = self._renewed or why in {"empty", "second"}
+            again = self._times[url]
+            self._times[url] += why != "beyond"
             self._awaited[place] = why
             self._asked.setdefault(place, set()).add(why)
             asks.append(Ask(url, place, again))

@@ -50,7 +50,7 @@ Found = ReportPage | Attachment | Unreachable | ListingRead | Request
 
 # What a start may be for: everything, or what the schedule says is due.
 SCOPES = ("all", "due")
-_NEEDED = frozenset({"entry", "channel", "page"})  # without these, more may be missing
+_NEEDED = frozenset({"entry", "channel", "page", "again"})  # without these, more may be missing
 _TOLD = frozenset({"report", "seed"})  # purposes of pages that somebody calls a report
 _REPORT, _SEED, _LISTING = 30, 20, 10  # priorities: what is known goes before what is looked for
 
@@ -97,7 +97,7 @@ class PortalSpider(Spider):
         if scope not in SCOPES:
             raise ConfigurationError(f"no scope {scope!r}: choose among {', '.join(SCOPES)}")
         self.scope = scope
-        self.rounds: Mapping[str, Round] = {}
+        self.rounds = {}
         self._lost: dict[tuple[str, str], Fate] = {}  # first pages of listings that did not come
         self._troubles: dict[str, Fate] = {}  # of each portal the last of its failures
         self._readings: dict[tuple[str, str], Reading] = {}
@@ -381,8 +381,10 @@ class PortalSpider(Spider):
             yield from self._page_failed(response.request, visit, "too_many", gone=False)
             return
         listing = cms.listing(page) or Listing(())
-        self.measures.listing(response, page, cms, listing)
         is_first_sight = not response.meta.get("again") and not reading.is_probe(visit.place)
+        if is_first_sight:
+            self.measures.page(response, page, cms, None)
+            self.measures.listing(response, page, cms, listing)
         reading.took(visit.place, _shown(response, portal, listing))
         yield from self._listed(visit, portal, reading, listing)
         yield from self._read_on(portal, reading)
@@ -410,7 +412,8 @@ class PortalSpider(Spider):
         was_done = reading.done
         visit, title = self._visits[reading]
         for ask in reading.asks():
-            further = replace(visit, purpose="page", listing=reading.url, place=ask.place)
+            purpose: Purpose = "again" if ask.again else "page"
+            further = replace(visit, purpose=purpose, listing=reading.url, place=ask.place)
             request = self._request(portal.canonical(ask.url), further, _LISTING, ask.url)
             # Whoever else asked for it: the reading waits for this one.
             yield request.replace(dont_filter=True, meta={**request.meta, "again": ask.again})

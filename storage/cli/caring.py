@@ -82,6 +82,23 @@ def _act(
         return f"{what}: {done}"
 
     print(write(change, accept="a withdrawal"))
+    _write_pages_again(url, organ)
+
+
+def _write_pages_again(url: str | None, organ: str | None) -> None:
+    """Pages of runs that lie there already name what was withdrawn, or do not yet again."""
+    with archive(empty=None) as connection:
+        from storage.feed import write_feed
+        from storage.runpage import write_again
+        from storage.settings import Settings
+        from storage.watch import FEED
+
+        home = Settings().home
+        # Of an address that was withdrawn the pages keep the tombstone alone.
+        names = [url, "withdrawn on "] if url else [find(connection, organ or "").name]
+        write_again(connection, home, names)
+        if (home / FEED).is_file():
+            write_feed(connection, home / FEED)
 
 
 @app.command()

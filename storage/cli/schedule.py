@@ -23,6 +23,7 @@ def schedule(portal: Portal = None, as_json: Json = False) -> None:
     from datetime import UTC, datetime
 
     with archive("[]" if as_json else None, needs_reports=False) as connection:
+        from storage.leaving import shown
         from storage.queries.spiders import spiders
         from storage.schedule import due
 
@@ -35,7 +36,9 @@ def schedule(portal: Portal = None, as_json: Json = False) -> None:
             raise NotInArchive(f"no portal {portal!r} was crawled: choose among {known}")
         now = datetime.now(UTC)
         asked = [portal] if portal is not None else list(zones)
-        found = [(due(connection, key, now, zones[key]), zones[key]) for key in asked]
+        found = [
+            (shown(connection, due(connection, key, now, zones[key])), zones[key]) for key in asked
+        ]
     if as_json:
         print_json([as_record(each) for each, _ in found])
     else:

@@ -98,6 +98,7 @@ def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]
     return told + [_tombstone(*each) for each in versions_withdrawn(connection, report_id)]
 
 
+@leaves
 def changed_cells(connection: sa.Connection, before: int, after: int) -> list[Change]:
     """The cells in which two versions differ; none where a version was not read, or its figures
     are the same.

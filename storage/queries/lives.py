@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from storage.leaving import leaves
 from storage.schema import is_government, lifetimes, organs, portals, reports
 
 # How alike two names without their division must be for one organ to be proposed as the heir of
@@ -38,6 +39,7 @@ class OrganLife(TypedDict):
     candidates: list[str]
 
 
+@leaves
 def organ_lives(connection: sa.Connection, *, division: str | None = None) -> list[OrganLife]:
     """Every organ, by division, government first."""
     o = organs.c

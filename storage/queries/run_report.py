@@ -11,23 +11,26 @@ import sqlalchemy as sa
 
 from storage.drift import drifts
 from storage.errors import NotInArchive
+from storage.leaving import leaves
 from storage.ledger import Cell, State, ledger
 from storage.queries.history import Change, history
 from storage.queries.organs import Organ
 from storage.schema import (
     alert_events,
     alerts,
-    aliases,
     attempts,
     captures,
     listing_reads,
     listings,
     organs,
-    reports,
     runs,
+    shown_aliases,
+    shown_versions,
     starts,
-    versions,
 )
+from storage.schema import shown_aliases as aliases
+from storage.schema import shown_reports as reports
+from storage.schema import shown_versions as versions
 
 # Outcomes after which the address was there, or surely not.
 _ANSWERED = (
@@ -147,12 +150,14 @@ class RunReport(TypedDict):
     odd: dict[str, int]
 
 
+@leaves
 def newest_run(connection: sa.Connection) -> int | None:
     """The number of the newest run; None in an archive without one."""
     newest: int | None = connection.execute(sa.select(sa.func.max(runs.c.id))).scalar()
     return newest
 
 
+@leaves
 def run_report(connection: sa.Connection, run_id: int) -> RunReport:
     """One run. Raises NotInArchive."""
     run = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
@@ -210,15 +215,15 @@ def _before(connection: sa.Connection, run: sa.Row[Any]) -> Any:
 def _versions(run_id: int) -> sa.Select[Any]:
     """Versions first captured in a run, with their reports."""
     return (
-        sa.select(versions, organs.c.name.label("organ"), organs.c.id.label("organ_id"))
+        sa.select(shown_versions, organs.c.name.label("organ"), organs.c.id.label("organ_id"))
         .add_columns(reports.c.year, captures.c.url)
-        .select_from(versions)
-        .join(captures, captures.c.id == versions.c.capture_id)
+        .select_from(shown_versions)
+        .join(captures, captures.c.id == shown_versions.c.capture_id)
         .join(attempts, attempts.c.id == captures.c.attempt_id)
-        .join(reports, reports.c.id == versions.c.report_id)
+        .join(reports, reports.c.id == shown_versions.c.report_id)
         .join(organs, organs.c.id == reports.c.organ_id)
         .where(attempts.c.run_id == run_id)
-        .order_by(organs.c.division_code, organs.c.name, reports.c.year, versions.c.id)
+        .order_by(organs.c.division_code, organs.c.name, reports.c.year, shown_versions.c.id)
     )
 
 
@@ -245,7 +250,7 @@ def _line(row: Any) -> ReportLine:
 
 def _new(connection: sa.Connection, run_id: int) -> list[ReportLine]:
     """Reports without any earlier version, newest years first; by its page where it has one."""
-    query = _versions(run_id).where(versions.c.report_id.not_in(_earlier(run_id)))
+    query = _versions(run_id).where(shown_versions.c.report_id.not_in(_earlier(run_id)))
     found: dict[int, sa.Row[Any]] = {}
     for row in connection.execute(query):
         if row.report_id not in found or row.part == "page":
@@ -255,7 +260,7 @@ def _new(connection: sa.Connection, run_id: int) -> list[ReportLine]:
 
 def _changed(connection: sa.Connection, run_id: int) -> list[ChangedReport]:
     """Versions that this run added to reports of earlier runs."""
-    query = _versions(run_id).where(versions.c.report_id.in_(_earlier(run_id)))
+    query = _versions(run_id).where(shown_versions.c.report_id.in_(_earlier(run_id)))
     return [_change(connection, row) for row in connection.execute(query).all()]
 
 
@@ -280,13 +285,15 @@ def _change(connection: sa.Connection, row: sa.Row[Any]) -> ChangedReport:
 
 def _known(run_id: int) -> sa.Select[Any]:
     return (
-        sa.select(aliases.c.url, aliases.c.title, reports.c.year, organs.c.name.label("organ"))
-        .add_columns(sa.null().label("published"), aliases.c.report_id)
-        .select_from(aliases)
-        .join(reports, reports.c.id == aliases.c.report_id)
+        sa.select(
+            shown_aliases.c.url, shown_aliases.c.title, reports.c.year, organs.c.name.label("organ")
+        )
+        .add_columns(sa.null().label("published"), shown_aliases.c.report_id)
+        .select_from(shown_aliases)
+        .join(reports, reports.c.id == shown_aliases.c.report_id)
         .join(organs, organs.c.id == reports.c.organ_id)
-        .where(aliases.c.part == "page", aliases.c.report_id.in_(_earlier(run_id)))
-        .order_by(organs.c.division_code, organs.c.name, reports.c.year, aliases.c.id)
+        .where(shown_aliases.c.part == "page", shown_aliases.c.report_id.in_(_earlier(run_id)))
+        .order_by(organs.c.division_code, organs.c.name, reports.c.year, shown_aliases.c.id)
     )
 
 
@@ -301,7 +308,7 @@ def _removed(connection: sa.Connection, run_id: int) -> list[ReportLine]:
         .subquery()
     )
     query = _known(run_id).add_columns(answers.c.capture_id)
-    query = query.join(answers, answers.c.url == aliases.c.url)
+    query = query.join(answers, answers.c.url == shown_aliases.c.url)
     return [_line(row) for row in connection.execute(query)]
 
 
@@ -319,7 +326,7 @@ def _moved(connection: sa.Connection, run_id: int) -> list[ReportLine]:
         .join(attempts, attempts.c.id == captures.c.attempt_id)
         .where(captures.c.url == own.c.url, attempts.c.run_id < run_id)
     )
-    query = _known(run_id).add_columns(own.c.capture_id).join(own, own.c.url == aliases.c.url)
+    query = _known(run_id).add_columns(own.c.capture_id).join(own, own.c.url == shown_aliases.c.url)
     return [_line(row) for row in connection.execute(query.where(~again.exists()))]
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -78,6 +79,14 @@ def write_owed(connection: sa.Connection, home: Path, run_id: int) -> None:
     for other in connection.execute(query.limit(LOOK_BACK)).scalars().all():
         if not (home / "runs" / f"{other}.html").is_file():
             write_page(connection, home, other)
+
+
+def write_again(connection: sa.Connection, home: Path, names: Collection[str]) -> None:
+    """Make the pages anew that name one of these. Raises DirectoryError."""
+    for path in sorted((home / "runs").glob("[0-9]*.zh.html")):
+        text = path.read_text("utf-8", errors="replace")
+        if any(name in text or escape(name) in text for name in names):
+            write_page(connection, home, int(path.name.partition(".")[0]))
 
 
 def as_text(report: RunReport, lang: Lang) -> str:

@@ -79,7 +79,7 @@ def head(report: RunReport, words: Words) -> list[str]:
             portals=", ".join(report["portals"]),
         ),
     ]
-    if report["reason"] and report["state"] not in ("complete", "running"):
+    if report["reason"] not in (None, "finished"):
         told.append(words.say("head.reason", reason=report["reason"]))
     act = state["act" if words.lang == "en" else "act_zh"]
     return [*told, f"{words.say('head.do')}: {act}"]

@@ -18,6 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from crawler.commands.exits import Exit
 from tests.crashes.crawls import Crawl, Ended
 from tests.crashes.inside import Orders
 from tests.crashes.judge import shortest_gap
@@ -122,7 +123,7 @@ def told_to_stop(requests: int, signals: int) -> Trial:
             process.terminate()
             time.sleep(0.05)
         ended = crawl.end(process)
-        if ended.code != 1:
+        if ended.code != Exit.INCOMPLETE:
             yield f"told to stop, it ended with {ended.code}: {ended.gist}"
 
     return Trial("told to stop", f"SIGTERM {signals} times after {requests} requests", act)
@@ -163,8 +164,8 @@ def two_at_once(apart: float) -> Trial:
         time.sleep(apart)
         second = crawl.begin()
         ended = [crawl.end(second), crawl.end(first)]
-        crawl.starts = [each for each in ended if each.code != 2]
-        refused = [each for each in ended if each.code == 2]
+        crawl.starts = [each for each in ended if each.code != Exit.BUSY]
+        refused = [each for each in ended if each.code == Exit.BUSY]
         if len(refused) != 1 or not _ONE_LINE.match(refused[0].said):
             told = "; ".join(f"{each.code}: {each.gist}" for each in ended)
             yield f"not one was refused in a line, but {told}"

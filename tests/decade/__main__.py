@@ -56,7 +56,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _simulate(told: argparse.Namespace, keys: list[str], folder: Path) -> Outcome:
     first, last = told.first, told.first + timedelta(days=round(told.years * 365.25) - 1)
-    histories = tuple(history(key, told.seed, first, last) for key in keys)
+    histories = tuple(history(key, told.seed, data()["first"], data()["last"]) for key in keys)
     home = folder / "-".join(keys)
     simulation = Simulation(histories, first, last, home)
     with Replica(simulation.scene) as replica, operating(home, replica.url):

@@ -38,7 +38,7 @@ class Districts(UrumqiDistricts):
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
         super().update_settings(settings)
-        unseeded = {portal.key: replace(portal, seeds=()) for portal in cls.registry}
+        unseeded = {portal.key: replace(portal, seeds=(), expect=()) for portal in cls.registry}
         cls.registry = Registry(unseeded)
 
 

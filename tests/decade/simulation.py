@@ -27,7 +27,7 @@ from storage.schema import (
     versions,
 )
 from storage.settings import Settings
-from tests.decade.events import LOCAL, Event, History, Organ, moment, site_data
+from tests.decade.events import LOCAL, Event, History, Organ, data, moment, site_data
 from tests.decade.nights import crawl
 from tests.decade.stage import Scene, night_of
 from tests.decade.truth import Truth
@@ -98,9 +98,12 @@ class Simulation:
     def __init__(self, histories: tuple[History, ...], first: date, last: date, home: Path) -> None:
         self.histories, self.first, self.last, self.home = histories, first, last, home
         self.keys = tuple(history.portal for history in histories)
-        began = moment(first)
-        self.scene = Scene(histories, began)
-        self.truth = {history.portal: Truth(history, began) for history in histories}
+        self.scene = Scene(histories, moment(data()["first"]))
+        self.truth = {
+            history.portal: Truth(history, moment(data()["first"])) for history in histories
+        }
+        for event in self.scene.play(moment(first)):
+            self.truth[event.portal].tell(event)
         self.outcome = Outcome()
         self._pending: list[Pending] = []
         self._gaps: list[Gap] = []
@@ -118,7 +121,7 @@ class Simulation:
 
     async def baseline(self, replica: Replica, home: Path, every: int) -> None:
         """Full crawls of the same world on sample days, into an archive of their own."""
-        self.scene = replica.world = Scene(self.histories, moment(self.first))
+        self.scene = replica.world = Scene(self.histories, moment(data()["first"]))
         day = self.first + timedelta(days=every // 2)
         while day <= self.last:
             self.scene.play(night_of(day))
@@ -222,6 +225,8 @@ class Simulation:
             key = self.scene.stages[portal].report_at(entry.host, entry.path)
             if key is not None and entry.status in (200, 304):
                 self.truth[portal].looked(key, night)
+            if self.scene.stages[portal].is_listing(entry.path) and entry.status == 200:
+                self.truth[portal].read(night)
         replica.log.clear()
         return asked
 

@@ -159,6 +159,13 @@ class Stage:
         """The key of the report whose page has an address now."""
         return self._addresses.get(address_key(target))
 
+    def is_listing(self, target: str) -> bool:
+        """Whether a listing of reports begins at an address now."""
+        key = address_key(target)
+        return any(
+            address_key(each.path) == key for each in self.world.portals[0].channels if each.placed
+        )
+
     @property
     def _addresses(self) -> dict[str, str]:
         world = self.world

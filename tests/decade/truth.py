@@ -38,6 +38,7 @@ class Truth:
 
     def __init__(self, history: History, began: datetime) -> None:
         self.history = history
+        self.looks: list[datetime] = []
         self.lives = {key: Life(report) for key, report in history.reports.items()}
         self.by_cell = {
             (life.report.organ.name, life.report.year): life for life in self.lives.values()
@@ -67,6 +68,11 @@ class Truth:
     def looked(self, key: str, at: datetime) -> None:
         """The page of this report was answered."""
         self.lives[key].seen.append(at)
+
+    def read(self, at: datetime) -> None:
+        """The listings were answered, and somebody could read them."""
+        if self.healthy(at):
+            self.looks.append(at)
 
     # --- what a cell ought to say -------------------------------------------------------------
 
@@ -128,7 +134,9 @@ class Truth:
         first = life.seen[0].astimezone(LOCAL).date()
         if report.shown > report.deadline:
             return (min(report.shown, first) - report.deadline).days
-        if life.there[0].astimezone(LOCAL).date() > report.deadline:
+        # Where nobody looked after the deadline, and before it came, there is only its word.
+        until = self.ends(report.organ, report.year)
+        if any(until <= look < life.there[0] for look in self.looks):
             return (first - report.deadline).days
         return None
 

@@ -1,0 +1,1 @@
+"""Listings with known truth and planted faults: `python -m tests.listings`."""
