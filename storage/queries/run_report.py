@@ -28,7 +28,6 @@ from storage.schema import (
     shown_versions,
     starts,
 )
-from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
 
