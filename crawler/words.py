@@ -1,4 +1,4 @@
-"""What a finding says, in English and Chinese. The sentences stand in words.toml."""
+"""What a finding says, in English and Chinese: words.toml, and listings.toml of listings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def said(rule: str, facts: Mapping[str, str]) -> Said:
 @cache
 def sentences() -> dict[str, Said]:
     """Every sentence by `rule` or `rule.case`."""
-    data = tomllib.loads((Path(__file__).parent / "words.toml").read_text("utf-8"))
+    data: dict[str, Any] = {}
+    for name in ("words.toml", "listings.toml"):
+        data |= tomllib.loads((Path(__file__).parent / name).read_text("utf-8"))
     return dict(_sentences(data, ""))
 
 

@@ -305,12 +305,14 @@ def _reports(
     for row in connection.execute(query):
         report = by_id.setdefault(row.report_id, Report(row.organ_id, row.year))
         urls[row.id] = row.url
-        good = max((each.last for each in seen.get(row.id, ())), default=None)
-        told = looks.get(row.url)
-        last = _last(row, max(seen.get(row.id, ()), key=_by_last, default=None), told, at)
+        newest = max(seen.get(row.id, ()), key=_by_last, default=None)
+        last = _last(row, newest, looks.get(row.url), at)
+        good = newest.last if newest else None
         report.addresses.append(Address(row.url, row.part, row.first_seen, good, last))
     for report in by_id.values():
-        report.addresses = [_led(each, report.addresses, looks) for each in report.addresses]
+        # Only an address beside another one can have led there.
+        if len(report.addresses) > 1:
+            report.addresses = [_led(each, report.addresses, looks) for each in report.addresses]
     by_version: dict[int, list[_Seen]] = defaultdict(list)
     for each in (each for many in seen.values() for each in many):
         by_version[each.version_id].append(each)
@@ -381,6 +383,9 @@ def _last(row: sa.Row[Any], seen: _Seen | None, told: Look | None, at: datetime)
     does, and where there is none, something else was.
     """
     looks = []
+    answers = told is None or told.ending == "good"
+    if answers and seen is not None and row.last_outcome == "ok" and row.last_seen <= at:
+        return Look("good", seen.last, "ok", seen.last_capture)
     if row.last_seen <= at:
         looks.append(Look(ending(row.last_outcome), row.last_seen, row.last_outcome, None))
     if seen is not None:

@@ -81,6 +81,9 @@ class _Covers:
         self._addresses = re.compile(rf"(?:{'|'.join(longest_first)}){ends}") if withdrawn else None
 
     def over(self, answer: Any) -> Any:
+        # Most of an answer is figures and short words.
+        if answer is None or isinstance(answer, int | float):
+            return answer
         if isinstance(answer, str):
             return self._text(answer)
         if isinstance(answer, dict):
@@ -102,6 +105,8 @@ class _Covers:
         says only that.
         """
         told = {name: self.over(each) for name, each in answer.items()}
+        if not self._withdrawn and not self._subjects:
+            return told
         stone = self._withdrawn.get(str(answer.get("url")))
         if stone is not None and "title" in told:
             told["title"] = f"({stone})"

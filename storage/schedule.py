@@ -6,7 +6,7 @@ next start does once what is due then. How often what is asked for stands in cal
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -559,13 +559,4 @@ def _due_page(row: sa.Row[Any], turn: Turn) -> DuePage:
         why=turn.why,
         since=turn.at,
         lives=row.last_outcome == "ok",
-    )
-
-
-def tally(due: Due) -> Counter[str]:
-    """How much of each kind is due."""
-    return Counter(
-        tree=int(due.tree is not None),
-        listings=len(due.listings),
-        pages=len(due.pages) + len(due.entries),
     )

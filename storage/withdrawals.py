@@ -182,6 +182,17 @@ def withdrawn_addresses(conn: sa.Connection) -> Mapping[str, str]:
     return {row.url: said(row.made_at, row.reason) for row in conn.execute(query)}
 
 
+def organs_at(conn: sa.Connection, url: str) -> list[str]:
+    """The organs of whose reports this is, or was, an address."""
+    query = (
+        sa.select(organs.c.name)
+        .join(reports, reports.c.organ_id == organs.c.id)
+        .join(aliases, aliases.c.report_id == reports.c.id)
+        .where(aliases.c.url == url)
+    )
+    return list(conn.execute(query.distinct()).scalars())
+
+
 def withdrawn_subjects(conn: sa.Connection) -> Mapping[str, str]:
     """Reports as alerts name them, organ and year, of which anything is withdrawn → what stands
     there instead.

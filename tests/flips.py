@@ -32,9 +32,11 @@ from storage.evidence.manifest import FOLDER
 from storage.evidence.seal import seal
 from storage.evidence.verify import verify
 from storage.facts import FindingRecord, GridRecord, IndicatorRecord, VersionRef, keep_reading
-from storage.schema import metadata
+from storage.listings import Entry as Listed
+from storage.listings import Look, keep_look
+from storage.schema import alert_events, alerts, lifetimes, measures, metadata, withdrawals
 from storage.settings import Settings
-from tests.databases import NOW, Crawl, exchange, reading
+from tests.databases import NOW, PORTAL, Crawl, exchange, reading
 from tests.test_storage_queries import fill
 
 FLIPS, SEED = 1000, 20260306
@@ -78,6 +80,53 @@ def say_more(connection: sa.Connection, version: VersionRef) -> None:
     entry = Entry("王某", "a slip of the pen", "the printed report", NOW)
     path = read.cells[0].path
     correct_cell(connection, version.report_id, path, "2", entry)
+    watched(connection, version.report_id)
+
+
+def watched(connection: sa.Connection, report_id: int) -> None:
+    """What should exist, and how the crawl goes: a row of each table."""
+    at = {"made_at": NOW, "author": "王某", "reason": "for a while"}
+    nb = "http://www.xjtsq.gov.cn/nb.htm"
+    rows: list[tuple[sa.Table, dict[str, Any]]] = [
+        (withdrawals, {"report_id": report_id, "action": "withdrawn", **at}),
+        (withdrawals, {"report_id": report_id, "action": "restored", **at}),
+        (
+            lifetimes,
+            {"organ_id": 1, "begins": "2001-03-01", "becomes": [], "evidence": "a notice"}
+            | {"noted_at": NOW},
+        ),
+        (measures, {"run_id": 1, "portal": PORTAL.key, "template": "vsb article", "counts": {}}),
+        (
+            alerts,
+            {"cause": "blocked tianshan", "kind": "blocked", "portal": PORTAL.key}
+            | {"subject": "tianshan", "first_seen": NOW},
+        ),
+        (alert_events, {"alert_id": 1, "run_id": 1, "at": NOW, "event": "opened"}),
+    ]
+    for table, row in rows:
+        connection.execute(table.insert(), row)
+    keep_look(
+        connection,
+        Look(
+            portal=PORTAL.key,
+            url=nb,
+            title="年报",
+            annual=True,
+            trail=("政府信息公开", "年报"),
+            depth=2,
+            run_id=1,
+            read_at=NOW,
+            scope="whole",
+            verdict="complete",
+            rule=None,
+            reason=None,
+            pages=1,
+            declared_total=1,
+            declared_pages=1,
+            captures=(1,),
+            entries=(Listed("http://www.xjtsq.gov.cn/info/1.htm", "2019年年报", None, True),),
+        ),
+    )
 
 
 @contextmanager

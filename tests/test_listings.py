@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from random import Random
 
 import pytest
 
+from crawler.cms import cms_by_key
 from crawler.fetching import outcomes
 from crawler.items import Refused, Unusable
+from crawler.portals import load
+from crawler.portals.titles import Identity
 from crawler.spiders.fates import Fate, fate_of
 from crawler.spiders.paging import is_cut
+from crawler.spiders.plan import Recheck, Round
+from crawler.spiders.urumqi_districts import UrumqiDistricts
+from crawler.spiders.walk import PortalSpider
 from crawler.words import sentences
 from storage.listings import Verdict
-from tests.listings.reader import read
+from tests.listings.reader import read, watch
 from tests.listings.site import SIZE, Site, title
 from tests.listings.trials import FAULTS, KINDS, NEW, faulty, known_before, tried
 
@@ -143,3 +150,32 @@ def test_a_page_that_is_torn_is_seen_by_its_end() -> None:
     assert is_cut("<html><body><p>一")
     assert not is_cut("<HTML><BODY></BODY>")
     assert not is_cut("<li>a piece without a frame</li>")
+
+
+def test_a_plan_without_a_tree_asks_for_what_it_names_and_nothing_else() -> None:
+    PortalSpider.registry = load(cms_by_key())
+    spider = UrumqiDistricts(portals="tianshan,midong")
+    identity = Identity("650102", "局", "department", 2023)
+    file = Recheck("http://h/a.pdf", "a.pdf", identity, "http://h/1")
+    spider.rounds = {
+        "tianshan": Round(tree=False, listings=(watch(site("vsb")),), rechecks=(file,)),
+        "midong": Round(tree=False),
+    }
+
+    async def asked() -> list[tuple[str, str]]:
+        return [(each.url, each.meta["visit"].purpose) async for each in spider.start()]
+
+    assert asyncio.run(asked()) == [(file.url, "attachment"), (site("vsb").url, "listing")]
+    assert spider.silent() == ()
+    assert spider.fate("tianshan", "http://www.xjtsq.gov.cn/other.htm") is None
+    due = spider.fate("tianshan", site("vsb").url)
+    assert due is not None
+    assert (due.verdict, due.why.rule) == ("not_asked", "listing.unmet")
+
+
+def test_what_rests_is_not_asked_for_unless_it_is_called_otherwise() -> None:
+    still = site("ucap", 5)
+    before = known(still) | {still.entry_url(2): "另一标题"}
+    outcome = read(still, before, rests=still.truth())
+    assert outcome.reports == {still.entry_url(2)}
+    assert outcome.complete

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -206,6 +207,28 @@ def test_a_run_that_died_gets_its_page_from_the_next_start(
         write_owed(connection, settings.home, dead + 1)
     text = (settings.home / "runs" / f"{dead}.txt").read_text("utf-8")
     assert "It is at work, or it died." in text
+
+
+def test_what_is_withdrawn_stands_in_no_page_any_more(
+    settings: Settings, engine: sa.Engine
+) -> None:
+    run_id = two_runs(settings, engine)
+    folder = settings.home / "runs"
+    with engine.connect() as connection:
+        write_page(connection, settings.home, run_id)
+        write_owed(connection, settings.home, run_id)
+    assert "alert(1)" in told_by(folder)
+    operator = Operator(settings.home, database_url=settings.database_url or "")
+    who = ("--by", "me", "--reason", "asked for")
+    done = operator.archive("withdraw", "tianshan", "2021", *who)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "alert(1)" not in told_by(folder)
+    assert operator.archive("restore", "tianshan", "2021", *who).returncode == 0
+    assert "alert(1)" in told_by(folder)
+
+
+def told_by(folder: Path) -> str:
+    return "".join(path.read_text("utf-8") for path in folder.iterdir())
 
 
 def test_a_page_that_cannot_be_written_is_said_with_the_cure(

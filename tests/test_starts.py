@@ -12,7 +12,7 @@ from crawler.fetching.lock import explained
 from storage.runs import AtWork
 from tests.crawling import Operator
 from tests.scripted import GONE, Answer, scripted
-from tests.starts import SPIDER, WANTED, hanging, missed, overlapping, stage
+from tests.starts import PORTAL, SPIDER, WANTED, hanging, missed, overlapping, stage
 
 NOW = datetime(2026, 2, 10, 16, 10, tzinfo=UTC)
 
@@ -92,3 +92,19 @@ def test_a_portal_behind_a_wall_has_a_code_of_its_own(tmp_path: Path) -> None:
         (run,) = operator.ask("runs")
     assert run["state"] == "blocked"
     assert run["stats"]["blocked/shuimogou"] == 1
+
+
+def test_the_archive_says_what_is_due_and_prints_its_crontab(tmp_path: Path) -> None:
+    with stage(tmp_path) as on:
+        assert on.operator.ask("schedule") == []
+        assert on.run() == (0, "")
+        (found,) = on.operator.ask("schedule")
+        unknown = on.operator.archive("schedule", "--portal", "nowhere")
+        lines = on.operator.archive("crontab").stdout.splitlines()
+    assert (found["portal"], found["since"], found["tree"]) == (PORTAL, None, None)
+    assert found["next"] is not None
+    assert unknown.returncode == 2
+    assert "no portal 'nowhere' was crawled: choose among shuimogou" in unknown.stderr
+    assert "MAILTO=tests@localhost" in lines
+    assert sum(f"crawl {SPIDER} -a scope=due" in line for line in lines) == 1
+    assert [line[:11] for line in lines if "verify --quick" in line] == ["30 10 * * 0"]

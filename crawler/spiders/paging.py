@@ -110,8 +110,8 @@ class Reading:
 
     @property
     def kept(self) -> bool:
-        """Whether this is a listing of annual reports, by its name or by what it shows."""
-        return self.annual or self._shows_reports
+        """Whether this is a listing of annual reports: by its name, by what it shows or showed."""
+        return self.annual or self._shows_reports or self._known is not None
 
     def is_report(self, row: Link) -> bool:
         return is_report(row.text, self.annual)

@@ -310,6 +310,7 @@ class PortalSpider(Spider):
         annual = visit.purpose == "channel" or is_annual(visit.trail, here)
         named, onward = self._links(visit, portal, page, cms, here)
         watched = self._watched(portal, response)
+        annual = annual or (watched is not None and watched.annual)
         listing = cms.listing(page)
         self.measures.listing(response, page, cms, listing)
         if listing is None or not (listing.entries or listing.pages):

@@ -92,10 +92,10 @@ def _write_pages_again(url: str | None, organ: str | None) -> None:
         from storage.runpage import write_again
         from storage.settings import Settings
         from storage.watch import FEED
+        from storage.withdrawals import organs_at
 
         home = Settings().home
-        # Of an address that was withdrawn the pages keep the tombstone alone.
-        names = [url, "withdrawn on "] if url else [find(connection, organ or "").name]
+        names = organs_at(connection, url) if url else [find(connection, organ or "").name]
         write_again(connection, home, names)
         if (home / FEED).is_file():
             write_feed(connection, home / FEED)

@@ -25,12 +25,10 @@ from storage.schema import (
     organs,
     runs,
     shown_aliases,
+    shown_reports,
     shown_versions,
     starts,
 )
-from storage.schema import shown_aliases as aliases
-from storage.schema import shown_reports as reports
-from storage.schema import shown_versions as versions
 
 # Outcomes after which the address was there, or surely not.
 _ANSWERED = (
@@ -216,22 +214,22 @@ def _versions(run_id: int) -> sa.Select[Any]:
     """Versions first captured in a run, with their reports."""
     return (
         sa.select(shown_versions, organs.c.name.label("organ"), organs.c.id.label("organ_id"))
-        .add_columns(reports.c.year, captures.c.url)
+        .add_columns(shown_reports.c.year, captures.c.url)
         .select_from(shown_versions)
         .join(captures, captures.c.id == shown_versions.c.capture_id)
         .join(attempts, attempts.c.id == captures.c.attempt_id)
-        .join(reports, reports.c.id == shown_versions.c.report_id)
-        .join(organs, organs.c.id == reports.c.organ_id)
+        .join(shown_reports, shown_reports.c.id == shown_versions.c.report_id)
+        .join(organs, organs.c.id == shown_reports.c.organ_id)
         .where(attempts.c.run_id == run_id)
-        .order_by(organs.c.division_code, organs.c.name, reports.c.year, shown_versions.c.id)
+        .order_by(organs.c.division_code, organs.c.name, shown_reports.c.year, shown_versions.c.id)
     )
 
 
 def _earlier(run_id: int) -> sa.Select[Any]:
     """Reports that runs before this one have versions of."""
     return (
-        sa.select(versions.c.report_id)
-        .join(captures, captures.c.id == versions.c.capture_id)
+        sa.select(shown_versions.c.report_id)
+        .join(captures, captures.c.id == shown_versions.c.capture_id)
         .join(attempts, attempts.c.id == captures.c.attempt_id)
         .where(attempts.c.run_id < run_id)
     )
@@ -286,14 +284,17 @@ def _change(connection: sa.Connection, row: sa.Row[Any]) -> ChangedReport:
 def _known(run_id: int) -> sa.Select[Any]:
     return (
         sa.select(
-            shown_aliases.c.url, shown_aliases.c.title, reports.c.year, organs.c.name.label("organ")
+            shown_aliases.c.url,
+            shown_aliases.c.title,
+            shown_reports.c.year,
+            organs.c.name.label("organ"),
         )
         .add_columns(sa.null().label("published"), shown_aliases.c.report_id)
         .select_from(shown_aliases)
-        .join(reports, reports.c.id == shown_aliases.c.report_id)
-        .join(organs, organs.c.id == reports.c.organ_id)
+        .join(shown_reports, shown_reports.c.id == shown_aliases.c.report_id)
+        .join(organs, organs.c.id == shown_reports.c.organ_id)
         .where(shown_aliases.c.part == "page", shown_aliases.c.report_id.in_(_earlier(run_id)))
-        .order_by(organs.c.division_code, organs.c.name, reports.c.year, shown_aliases.c.id)
+        .order_by(organs.c.division_code, organs.c.name, shown_reports.c.year, shown_aliases.c.id)
     )
 
 

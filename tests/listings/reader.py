@@ -62,13 +62,14 @@ def watch(site: Site, known: dict[str, str] | None = None) -> Watched:
     return Watched(site.url, "年报", True, ("年报",), 1, known or {}, whole=known is None)
 
 
-def read(site: Site, known: dict[str, str] | None = None) -> Outcome:
-    """Read the listing of a site, whole, or down to the known."""
+def read(site: Site, known: dict[str, str] | None = None, rests: Iterable[str] = ()) -> Outcome:
+    """Read the listing of a site, whole, or down to the known; `rests` need no asking."""
     portal = PLACES[site.dialect][0]
     UrumqiDistricts.registry = load(cms_by_key())
     spider: Any = UrumqiDistricts(portals=portal)
     spider.crawler = _Crawler()
-    spider.rounds = {portal: Round(tree=False, listings=(watch(site, known),))}
+    plan = Round(tree=False, listings=(watch(site, known),), rests=frozenset(rests))
+    spider.rounds = {portal: plan}
     reads: list[ListingRead] = []
     reports: set[str] = set()
     numbers = count(1)
