@@ -85,7 +85,8 @@ _WHOLE = (
 class Attempt:
     """One request, before it is made.
 
-    `purpose` says why (robots, probe, entry, channel, seed, listing, page, again, report, attachment).
+    `purpose` says why (robots, probe, entry, channel, seed, listing, page, again, report,
+    attachment).
     """
 
     run_id: int
