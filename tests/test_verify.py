@@ -416,6 +416,17 @@ def test_a_row_that_was_slipped_in_is_named_in_every_table(
     assert_named(settings, [metadata.tables[name] for name in SLIPPED_IN], do, undo)
 
 
+def test_what_is_not_sealed_yet_is_counted_for_programs_too(
+    sealed: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GONGKAI_HOME", str(sealed.home))
+    with tampering(sealed) as connection:
+        table = metadata.tables["runs"]
+        connection.execute(table.insert(), first_row(connection, table) | {"id": 99})
+    assert ask(monkeypatch, "verify", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unsealed"]["runs"] == 1
+
+
 @pytest.mark.parametrize("name", ["runs", "starts"])
 def test_a_run_that_was_slipped_in_is_said_not_to_be_sealed(sealed: Settings, name: str) -> None:
     table = metadata.tables[name]

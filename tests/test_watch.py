@@ -254,8 +254,9 @@ def test_a_judgement_that_fails_never_loses_the_run(tmp_path: Path) -> None:
     with scripted(lambda _h, target: home if target == "/" else Answer(b"", 404)) as host:
         operator = Operator(tmp_path, host.url)
         done = operator.crawl("urumqi_districts", portals="shuimogou")
-    assert done.returncode != 0
-    assert "could not be judged" in done.stderr
+    assert done.returncode == 1
+    assert "run 1 not judged: " in done.stderr
+    assert str(tmp_path / FEED) in done.stderr
     (run,) = operator.ask("runs")
     assert run["ended_at"] is not None
     assert operator.archive("verify").returncode == 0

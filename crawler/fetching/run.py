@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 from zlib import crc32
 
 from scrapy import Request, signals
@@ -68,6 +68,7 @@ from storage.runs import (
 from storage.settings import Settings
 from storage.watch import watch
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 # Purposes whose answer may be a "not modified": listings are always read whole.
 _VALIDATED = frozenset({"report", "seed", "attachment"})
@@ -99,6 +100,8 @@ class Run:
         self.faulty = False  # whether an exception of ours ended the reading of a page
         self._walls: dict[str, str] = {}  # leading pages behind a wall, and their portals
         self._closing: asyncio.Future[None] | None = None
+        self._failures: list[str] = []  # what the archive could not do at the end
+        self._unjudged = ""
         settings = Settings()
         self._warcs = settings.warc_directory
         with ExitStack() as held:
@@ -327,48 +330,13 @@ class Run:
         self.incomplete("item error")
 
     def _closed(self, reason: str) -> None:
-        # A look at what is due may meet no report; a walk through everything may not.
-        for key in self.plan.whole.intersection(self.spider.silent()):
-            self.incomplete(f"{key} showed no report")
-        if reason == "finished" and not self.abandoned:
-            self._measure()
-        for key in {*self._walls.values(), *self.guest.walled}:
-            self.stats.inc_value(f"blocked/{key}")
-        counts = self.stats.get_stats()
-        gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
-        self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
-        # Told to leave, it stops: the next start goes on where this one ended.
-        state = "stopped" if reason != "finished" else _worst(counts)
-        tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
-        try:
-            self.recorder.close()
-            end_run(self.engine, self.id, state, self.reason, tally)
-            self.state = state
-            self._watch()
-            seal(Settings(), datetime.now(UTC), self.id)
-            self._write(write_page)
-        except StorageError as error:
-            # In the archive it may still be running: the next start goes on with it.
-            logger.critical("%s", error)
-            self.state, self.reason = "not ended", str(error)
-        finally:
-            self._held.close()
-
-    def _write(self, page: Callable[[Connection, Path, int], None]) -> None:
-        """For people: a page that cannot be made takes nothing back of the run."""
-        home = Settings().home
-        try:
-            transact(self.engine, lambda connection: page(connection, home, self.id))
-        except StorageError as error:
-            logger.error("%s", error)
-
-    def _watch(self) -> None:
-        """Say what is wrong by now. The run has ended and is kept, whatever comes of this."""
-        try:
-            watch(Settings(), self.engine, run_id=self.id, at=datetime.now(UTC))
-        except Exception as error:
-            logger.critical("the archive could not be judged: %s", error, exc_info=True)
-            self.state, self.reason = "not judged", f"alerts: {error}"
+        """Each step is taken whatever comes of another; what failed goes on to the log after."""
+        with ExitStack() as steps:
+            steps.callback(self._held.close)
+            steps.callback(self._end, reason)
+            if reason == "finished" and not self.abandoned:
+                self._unjudged = "its measures could not be judged"
+                steps.callback(self._measure)
 
     def _measure(self) -> None:
         """Keep what the spider counted, and say what is otherwise than it was.
@@ -381,13 +349,62 @@ class Run:
             keep_measures(connection, self.id, counted)
             return drifts(connection, self.id)
 
-        try:
-            for drift in transact(self.engine, work):
+        found = self._kept(lambda: transact(self.engine, work))
+        if found is not None:
+            self._unjudged = ""
+            for drift in found:
                 self.stats.inc_value(drift.key)
-        except Exception as error:
-            # The run ends all the same: one that does not is gone on with, to the same end.
-            logger.critical("the measures could not be judged: %s", error, exc_info=True)
-            self.incomplete("measures could not be judged")
+
+    def _end(self, reason: str) -> None:
+        """Close the run in the archive; then judge, seal and describe what is there by now."""
+        # A look at what is due may meet no report; a walk through everything may not.
+        for key in self.plan.whole.intersection(self.spider.silent()):
+            self.incomplete(f"{key} showed no report")
+        for key in {*self._walls.values(), *self.guest.walled}:
+            self.stats.inc_value(f"blocked/{key}")
+        if self._unjudged:
+            self.incomplete(self._unjudged)
+        counts = self.stats.get_stats()
+        gaps = sorted(key.removeprefix("incomplete/") for key in counts if key.startswith("incomp"))
+        self.reason = reason if reason != "finished" else ", ".join(gaps) or "finished"
+        # Told to leave, it stops: the next start goes on where this one ended.
+        state = "stopped" if reason != "finished" else _worst(counts)
+        tally = {key: value for key, value in counts.items() if key.startswith(_TALLIED)}
+        # Where that fails it may still be running in the archive: the next start goes on with it.
+        self.state = "not ended"
+        if not self._kept(lambda: self._close(state, tally)):
+            return
+        self.state = "not judged"
+        settings, now = Settings(), datetime.now(UTC)
+        with ExitStack() as steps:
+            steps.callback(self._write, write_page)
+            steps.callback(self._kept, lambda: seal(settings, now, self.id))
+            steps.callback(self._kept, lambda: watch(settings, self.engine, run_id=self.id, at=now))
+        if not self._failures:
+            self.state = state
+
+    def _close(self, state: str, tally: Mapping[str, int]) -> bool:
+        self.recorder.close()
+        end_run(self.engine, self.id, state, self.reason, tally)
+        return True
+
+    def _kept(self, step: Callable[[], T]) -> T | None:
+        """A step of the end; what the archive could not do is told in a line and by the state."""
+        try:
+            return step()
+        except StorageError as error:
+            logger.critical("%s", error)
+            self._failures.append(str(error))
+            self.reason = "; ".join(self._failures)
+            return None
+
+    def _write(self, page: Callable[[Connection, Path, int], None]) -> None:
+        """For people: a page that cannot be made takes nothing back of the run."""
+        home = Settings().home
+        try:
+            transact(self.engine, lambda connection: page(connection, home, self.id))
+        except StorageError as error:
+            logger.error("%s", error)
 
 
 def _worst(counts: Iterable[str]) -> str:

@@ -284,13 +284,15 @@ class Reading:
     def _may_go_on(self) -> bool:
         total, count = self._total(), self._count()
         sizes = [len(shown.rows) for _, shown in sorted(self._pages.items())]
-        if total is not None:
-            return self._number_of_rows() < total
+        if total is not None and self._number_of_rows() < total:
+            return True
         if len(sizes) > 1:
             # Where pages count down, one may be left out behind the first, whatever the last holds.
-            return self._cms.counts_down or sizes[-1] >= max(sizes)
+            # A full last page is looked behind whatever the total: scripts make both from one.
+            return (self._cms.counts_down and total is None) or sizes[-1] >= max(sizes)
         bounds = rules()["listing"]
-        return sizes[0] in bounds["sizes"] if count else sizes[0] >= bounds["probed"]
+        declared = count is not None or total is not None
+        return sizes[0] in bounds["sizes"] if declared else sizes[0] >= bounds["probed"]
 
     def _once_more(self) -> Iterator[tuple[int, str, Why]]:
         """The pages that may have changed behind the reader's back.

@@ -34,7 +34,9 @@ def verify(
     if as_json:
         from dataclasses import asdict
 
-        print_json({"sound": verdict.sound, **asdict(verdict)})
+        # `asdict` makes a Counter anew, of its own items.
+        counted = dict(verdict.unsealed)
+        print_json({"sound": verdict.sound, **asdict(verdict), "unsealed": counted})
     else:
         for line in verdict.lines():
             print(line)
