@@ -37,6 +37,8 @@ SEASON = range(1, 5)
 IN_SIGHT = frozenset({"captured", "captured_late", "moved", "attachment_only", "unreadable"})
 # Days on which a cell may change of itself: a new reporting year, and the mornings after deadlines.
 TURNS = frozenset({(1, 1), (2, 1), (4, 1)})
+# Longer than the schedule lets anything wait.
+WAITS = timedelta(days=90)
 # What must be said of each kind of trouble, by the end of the first night that meets it.
 SAID = {
     "wall": {"blocked"},
@@ -382,8 +384,9 @@ class Simulation:
 
     def _end(self) -> None:
         self.outcome.gaps += self._gaps
-        for one in self._pending:
-            self.outcome.unseen.append(_said(one))
+        # What changed in the last weeks may still be waiting for its turn.
+        until = night_of(self.last) - WAITS
+        self.outcome.unseen += [_said(one) for one in self._pending if one.event.at < until]
 
 
 def _said(one: Pending) -> str:
