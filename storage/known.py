@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import sqlalchemy as sa
 
 from storage.facts import ACTS
+from storage.runs import UNFINISHED
 from storage.schema import (
     aliases,
     attempts,
@@ -30,6 +31,7 @@ from storage.schema import (
     portals,
     readings,
     reports,
+    runs,
     starts,
     terms,
     versions,
@@ -174,8 +176,8 @@ class Listing:
 class Site:
     """A portal: its time zone, its listings, and how its entries answered.
 
-    `walked`: the last time an entry of its disclosure tree answered; None where no tree was ever
-    walked. `entry`: the last look at one.
+    `walked`: the last time an entry of its disclosure tree answered to a run that came to its end;
+    None where no tree was ever walked. `entry`: the last look at one.
     """
 
     key: str
@@ -593,19 +595,20 @@ def _entries(
     """
     c, r = listing_changes.c, listing_reads.c
     query = (
-        sa.select(r.listing_id, r.read_at, c.change, c.url, c.title)
+        sa.select(r.listing_id, r.read_at, c.change, c.url, c.title, c.is_report)
         .join(listing_reads, r.id == c.listing_read_id)
-        .where(r.read_at <= at, c.is_report)
+        .where(r.read_at <= at)
         .order_by(r.id, c.position)
     )
     entries: dict[int, dict[str, str]] = defaultdict(dict)
     ever: set[int] = set()
     listed: dict[str, datetime] = {}
     for row in connection.execute(query):
-        ever.add(row.listing_id)
-        if row.change == "removed":
+        # One that is called otherwise may be no report any more.
+        if row.change == "removed" or not row.is_report:
             entries[row.listing_id].pop(row.url, None)
         else:
+            ever.add(row.listing_id)
             entries[row.listing_id][row.url] = row.title
             listed.setdefault(row.url, row.read_at)
     return entries, ever, listed
@@ -615,9 +618,11 @@ def _walks(connection: sa.Connection, at: datetime) -> list[tuple[str, Look | No
     """Portal, the last entry of its tree that answered, and the last look at one."""
     a = attempts.c
     asked = sa.and_(a.started_at <= at, a.purpose == "entry", a.outcome.not_in(_UNASKED))
-    answers = sa.case((a.outcome.in_(_ANSWERED), a.id))
+    # A walk that was broken off may have passed by what it was to find.
+    answers = sa.case((sa.and_(a.outcome.in_(_ANSWERED), runs.c.state.not_in(UNFINISHED)), a.id))
     query = (
         sa.select(a.portal, sa.func.max(answers).label("walked"), sa.func.max(a.id).label("last"))
+        .join(runs)
         .where(asked, a.portal.is_not(None))
         .group_by(a.portal)
     )
@@ -654,7 +659,8 @@ def history(connection: sa.Connection, portal: str, at: datetime) -> History:
     a, r = attempts.c, listing_reads.c
     walks = (
         sa.select(a.started_at)
-        .where(a.portal == portal, a.started_at <= at)
+        .join(runs)
+        .where(a.portal == portal, a.started_at <= at, runs.c.state.not_in(UNFINISHED))
         .where(a.purpose == "entry", a.outcome.in_(_ANSWERED))
         .order_by(a.started_at)
     )

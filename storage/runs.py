@@ -25,6 +25,8 @@ _FINAL = (
     "shell",
     "empty",
 )
+# States of a run that has no end yet.
+UNFINISHED = ("running", "stopped")
 # The purpose of an attempt that asks for a listing's page once more.
 _AGAIN = "again"
 
@@ -94,12 +96,14 @@ class Begun:
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """A run that was stopped, died, or is at work; `whole` are those of its portals that an
-    earlier start of it was to ask for everything.
+    earlier start of it was to ask for everything, `walked` those whose tree it entered: nobody
+    knows how far it came.
     """
 
     run_id: int
     portals: frozenset[str]
     whole: frozenset[str]
+    walked: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +242,7 @@ def unfinished(
     """
     candidates = (
         sa.select(runs.c.id)
-        .where(runs.c.spider == spider, runs.c.state.in_(("running", "stopped")))
+        .where(runs.c.spider == spider, runs.c.state.in_(UNFINISHED))
         .order_by(runs.c.id.desc())
     )
     for run_id in connection.execute(candidates).scalars():
@@ -247,7 +251,11 @@ def unfinished(
         of_run = frozenset(row.portal for row in rows)
         if of_run == set(keys) or (not exactly and of_run and of_run <= set(keys)):
             whole = frozenset(row.portal for row in rows if row.scope != "due")
-            return Unfinished(int(run_id), of_run, whole)
+            entered = sa.select(attempts.c.portal).where(
+                attempts.c.run_id == run_id, attempts.c.purpose == "entry"
+            )
+            walked = of_run.intersection(connection.execute(entered.distinct()).scalars())
+            return Unfinished(int(run_id), of_run, whole, walked)
     return None
 
 

@@ -127,11 +127,12 @@ _ALIASES = (
 )
 _SHOWN = (
     sa.select(listing_changes.c.url, listing_changes.c.title, listing_changes.c.change)
+    .add_columns(listing_changes.c.is_report)
     .add_columns(listing_reads.c.listing_id, listing_reads.c.read_at, listings.c.trail)
     .select_from(listing_changes)
     .join(listing_reads, listing_reads.c.id == listing_changes.c.listing_read_id)
     .join(listings, listings.c.id == listing_reads.c.listing_id)
-    .where(listings.c.portal == _PORTAL, listing_changes.c.is_report)
+    .where(listings.c.portal == _PORTAL)
     .order_by(listing_reads.c.id, listing_changes.c.position)
 )
 
@@ -493,7 +494,7 @@ class _Schedule:
         """Reports that a listing shows now and that have never given a good answer."""
         shown: dict[tuple[int, str], DueEntry] = {}
         for row in self._ask(_SHOWN):
-            if row.change == "removed":
+            if row.change == "removed" or not row.is_report:
                 shown.pop((row.listing_id, row.url), None)
             elif row.url not in known:
                 entry = DueEntry(row.url, row.title, tuple(row.trail), row.read_at)

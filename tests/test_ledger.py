@@ -12,6 +12,7 @@ from crawler.forms.relations import deadline
 from storage.database import ROOT
 from storage.deadlines import FIRST_YEAR, due
 from storage.ledger import Cell, ledger, sentences
+from storage.schema import listing_changes, runs
 from tests.databases import reading
 from tests.histories import GOVERNMENT, LISTING, History, figures, moment, unknown
 
@@ -177,6 +178,28 @@ def test_a_tree_that_was_not_walked_may_hold_a_listing_nobody_knows(history: His
     history.run("2021-04-05")
     assert cell(history, "2021-04-06")["as_of"] == moment("2021-04-02").isoformat()
     assert state(history, "2021-04-06") == "absent"
+
+
+def test_a_walk_that_was_broken_off_proves_nothing(history: History) -> None:
+    history.run("2021-03-01")
+    ended = sa.update(runs).where(runs.c.id == history.run("2021-04-02"))
+    history.look("2021-04-02")
+    history.connection.execute(ended.values(state="stopped"))
+    assert state(history, "2021-04-03") == "unproven"
+    history.connection.execute(ended.values(state="complete"))
+    assert state(history, "2021-04-03") == "absent"
+
+
+def test_an_entry_that_is_called_otherwise_is_no_report_any_more(history: History) -> None:
+    url = "http://www.xjtsq.gov.cn/info/9.htm"
+    history.run("2021-04-02")
+    history.look("2021-04-02", {url: "2020年政府信息公开工作年度报告"})
+    read = history.look("2021-04-03")
+    told = {"listing_read_id": read, "position": 0, "change": "retitled", "url": url}
+    told |= {"title": "关于征集意见的通知", "is_report": False}
+    assert state(history, "2021-04-05") == "unproven", "it was listed, and nobody has asked for it"
+    history.connection.execute(listing_changes.insert().values(**told))
+    assert state(history, "2021-04-05") == "absent"
 
 
 def test_a_township_is_absent_without_ever_being_late(history: History) -> None:

@@ -20,7 +20,7 @@ from crawler.spiders.urumqi_districts import UrumqiDistricts
 from crawler.spiders.walk import PortalSpider
 from crawler.words import sentences
 from storage.listings import Verdict
-from tests.listings.reader import read, watch
+from tests.listings.reader import BEGAN, MINUTE, read, watch
 from tests.listings.site import SIZE, Site, title
 from tests.listings.trials import FAULTS, KINDS, NEW, faulty, known_before, tried
 
@@ -75,6 +75,17 @@ def test_every_rule_speaks_english_and_chinese() -> None:
     said = {rule: words for rule, words in sentences().items() if rule.startswith("listing.")}
     assert len(said) >= 15
     assert all(words.en and words.zh for words in said.values())
+
+
+def test_a_look_is_as_old_as_its_oldest_page() -> None:
+    """What appears while its further pages are read, or after they were, is nothing it denies."""
+    (told,) = read(site(rows=35)).reads
+    assert len(told.captures) > 3
+    assert told.read_at == BEGAN + MINUTE
+    changing = site("cicro", 30)
+    changing.then = (2, lambda: changing.entries.insert(0, NEW))
+    (told,) = read(changing).reads
+    assert told.read_at > BEGAN + 2 * MINUTE  # read anew: the pages before count for nothing
 
 
 def test_what_comes_in_while_paging_is_found_by_reading_once_more() -> None:

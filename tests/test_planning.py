@@ -70,6 +70,19 @@ def test_a_run_without_end_comes_first_with_what_is_due_besides(
     assert (again.run_id, again.resumed) == (begun.run_id, True)
 
 
+def test_a_walk_that_was_broken_off_is_gone_on_with(diary: Diary, registry: Registry) -> None:
+    """Its entry was asked for, so that nothing is due; what lies behind it nobody has seen."""
+    end_run(diary.engine, diary.run_id, "complete", "finished", {})
+    diary.run_id = begin_run(diary.engine, DUE, [(PORTAL, TERMS)]).run_id
+    diary.walk(AT + timedelta(minutes=30))
+    end_run(diary.engine, diary.run_id, "stopped", "window closed", {})
+    found = plan(diary, registry, "tianshan").rounds["tianshan"]
+    assert (found.tree, found.listings, found.rechecks) == (True, (), ())
+    end_run(diary.engine, diary.run_id, "complete", "finished", {})
+    with pytest.raises(NothingDue):
+        plan(diary, registry, "tianshan")
+
+
 def test_a_run_that_was_to_ask_for_everything_still_does(diary: Diary, registry: Registry) -> None:
     found = plan(diary, registry, "tianshan")
     assert found.whole == {"tianshan"}

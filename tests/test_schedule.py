@@ -302,6 +302,16 @@ def test_what_a_listing_shows_and_nobody_asked_for_is_due(diary: Diary) -> None:
     assert f"{SITE}/info/2.htm" in later.resting
 
 
+def test_an_entry_that_is_called_otherwise_is_no_longer_due(diary: Diary) -> None:
+    at = night(2026, 6, 1)
+    diary.walk(at)
+    diary.look(at, show=("/info/1.htm",))
+    assert diary.due(at + timedelta(hours=4)).entries != ()
+    diary.entries["/info/1.htm"] = Entry(f"{SITE}/info/1.htm", "通知", None, False)
+    diary.look(at + timedelta(hours=1))
+    assert diary.due(at + timedelta(hours=4)).entries == ()
+
+
 def test_five_missed_nights_are_one_nights_work(diary: Diary) -> None:
     at = night(2026, 2, 10)
     diary.walk(at)

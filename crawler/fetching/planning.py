@@ -51,6 +51,7 @@ def what_is_due(
     left = unfinished(connection, spider, [p.key for p in portals], exactly=False)
     begun = left.portals if left else frozenset[str]()
     whole = left.whole if left else frozenset[str]()
+    walked = left.walked if left else frozenset[str]()
     waiting = {p.key: due(connection, p.key, now, p.timezone) for p in portals}
     at_work = tuple(p for p in portals if p.key in begun or waiting[p.key].since is not None)
     if not at_work:
@@ -58,7 +59,7 @@ def what_is_due(
     rounds = {
         portal.key: _all_of(connection, portal.key)
         if portal.key in whole
-        else _round(connection, portal, registry, waiting[portal.key])
+        else _round(connection, portal, registry, waiting[portal.key], portal.key in walked)
         for portal in at_work
     }
     since = [at for each in waiting.values() if (at := each.since) is not None]
@@ -69,7 +70,10 @@ def _all_of(connection: Connection, key: str) -> Round:
     return Round(known={each.url: _watched(each) for each in watched(connection, key)})
 
 
-def _round(connection: Connection, portal: Portal, registry: Registry, what: Due) -> Round:
+def _round(
+    connection: Connection, portal: Portal, registry: Registry, what: Due, walked: bool
+) -> Round:
+    """`walked`: the run that has no end yet was walking the tree, and goes on with that."""
     known = {each.id: each for each in watched(connection, portal.key)}
     rechecks = [
         Recheck(page.url, page.title, _identity(page), lives=page.lives) for page in what.pages
@@ -79,7 +83,7 @@ def _round(connection: Connection, portal: Portal, registry: Registry, what: Due
         for each in what.entries
     ]
     return Round(
-        tree=what.tree is not None,
+        tree=what.tree is not None or walked,
         listings=tuple(_watched(known[each.id], whole=each.whole) for each in what.listings),
         rechecks=tuple(rechecks),
         rests=what.resting,

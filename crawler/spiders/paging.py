@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from crawler.cms.base import Cms, Link
@@ -41,7 +42,7 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What one page of a listing showed. `cut`: its text ends before its end."""
+    """What one page of a listing showed, and when it came. `cut`: its text ends before its end."""
 
     url: str
     rows: tuple[Link, ...]
@@ -49,12 +50,14 @@ class Shown:
     total: int | None
     count: int | None
     capture_id: int
+    at: datetime
     cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What became of a reading. `why`: the rule that failed; of a complete one, what is odd.
+    `since`: when its oldest page came, which may be one that a run before it died has read.
 
     `captures`: of the pages in their order, then of the looks that prove there is nothing else.
     `gone`: what it showed the last time and does not show now; proven only for a whole one.
@@ -63,6 +66,7 @@ class Judgement:
     scope: Literal["whole", "head"]
     verdict: Literal["complete", "incomplete"]
     why: Remark | None
+    since: datetime
     pages: int
     total: int | None
     count: int | None
@@ -91,6 +95,7 @@ class Reading:
         self._shell: Shown | None = None
         self._proofs: list[int] = []
         self._times: Counter[str] = Counter([first.url])
+        self._began = first.at
         self._renewed = self._shows_reports = False
         self._clear()
         self._named[cms.page_place(first.url)] = first.url
@@ -400,6 +405,7 @@ class Reading:
             scope=scope,
             verdict="complete" if trouble is None else "incomplete",
             why=trouble or (odd if scope == "whole" else None),
+            since=min((shown.at for shown in pages), default=self._began),
             pages=len(pages),
             total=self._total(),
             count=self._count(),

@@ -458,7 +458,7 @@ class PortalSpider(Spider):
             annual=reading.annual,
             trail=visit.trail,
             depth=visit.depth,
-            read_at=_now(),
+            read_at=judged.since,
             scope=judged.scope,
             verdict=judged.verdict,
             why=judged.why,
@@ -596,6 +596,7 @@ def _shown(response: TextResponse, portal: Portal, listing: Listing) -> Shown:
         total=listing.declared_total,
         count=listing.declared_pages,
         capture_id=response.meta["capture_id"],
+        at=response.meta["at"],
         cut=is_cut(response.text),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -21,7 +21,9 @@ from crawler.spiders.plan import Round, Watched
 from crawler.spiders.urumqi_districts import UrumqiDistricts
 from tests.listings.site import PLACES, Site
 
-_AT = datetime(2026, 1, 1, tzinfo=UTC)
+# A minute before the first answer; each comes a minute after the one before.
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def read(site: Site, known: dict[str, str] | None = None, rests: Iterable[str] =
             continue
         asked.add(request.url)
         assert len(asked) < 100, "a listing of a few pages"
-        request.meta.update(capture_id=next(numbers), at=_AT)
+        number = next(numbers)
+        request.meta.update(capture_id=number, at=BEGAN + number * MINUTE)
         found = _answered(spider, site, request)
         for item in found:
             if isinstance(item, ListingRead):
