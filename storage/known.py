@@ -8,7 +8,7 @@ address; names and kinds of organs, and whose report an address is, are today's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -21,6 +21,7 @@ from storage.schema import (
     aliases,
     attempts,
     captures,
+    corrections,
     is_government,
     lifetimes,
     listing_changes,
@@ -250,6 +251,7 @@ def _organs(
     met = sa.select(reports.c.organ_id).join(aliases)
     later = sa.or_(o.id.in_(met), o.id.in_(sa.select(lifetimes.c.organ_id)))
     begun = sa.select(terms.c.portal).join(starts)
+    mistaken = _mistaken(connection)
     query = (
         sa.select(organs, is_government.label("is_government"), later.label("dated"))
         .add_columns(o.portal.in_(begun.where(starts.c.started_at <= at)).label("begun"))
@@ -267,15 +269,24 @@ def _organs(
             lives.get(row.id, Life(None, None, ())),
         )
         for row in connection.execute(query)
-        if row.id in named or _was_there(row)
+        if row.id in named or _was_there(row, mistaken)
     ]
 
 
-def _was_there(row: sa.Row[Any]) -> bool:
+def _mistaken(connection: sa.Connection) -> set[tuple[str, str]]:
+    """Division and organ whose report turned out to be another's: if it has no other, there may be
+    no such organ.
+    """
+    c = corrections.c
+    said = connection.execute(sa.select(c.before).where(c.cell.is_(None))).scalars()
+    return {(before["division_code"], before["organ"]) for before in said}
+
+
+def _was_there(row: sa.Row[Any], mistaken: Collection[tuple[str, str]]) -> bool:
     """Whether an organ without report and life at the moment was there already."""
     if row.is_government and row.begins:
         return bool(row.begun)
-    return not row.dated
+    return not row.dated and (row.is_government or (row.division_code, row.name) not in mistaken)
 
 
 def _lives(connection: sa.Connection, at: datetime) -> dict[int, Life]:

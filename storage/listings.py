@@ -112,6 +112,7 @@ def keep_look(connection: sa.Connection, look: Look) -> int:
     """Keep a look with what it found changed; the id of its row.
 
     A run that goes on after a crash judges again what it had judged: the same look twice is one.
+    It may have seen a listing before another run did, which knows better: then that one's id.
     """
     identity = {"portal": look.portal, "url": look.url}
     others = {
@@ -122,6 +123,8 @@ def keep_look(connection: sa.Connection, look: Look) -> int:
         "first_seen": look.read_at,
     }
     listing_id, _ = find_or_add(connection, listings, identity, others)
+    if (later := _later(connection, listing_id, look)) is not None:
+        return later
     changes = list(_changes(entries_of(connection, listing_id), look))
     row = {
         "listing_id": listing_id,
@@ -199,6 +202,16 @@ def _changes(known: Mapping[str, Entry], look: Look) -> Iterator[_Change]:
         for url, before in known.items():
             if url not in shown:
                 yield _Change("removed", before)
+
+
+def _later(connection: sa.Connection, listing_id: int, look: Look) -> int | None:
+    """The newest look that another run took at the listing after this one."""
+    r = listing_reads.c
+    query = sa.select(r.id).where(
+        r.listing_id == listing_id, r.read_at > look.read_at, r.run_id != look.run_id
+    )
+    seen = query.where(r.verdict.in_(_SEEN)).order_by(r.read_at.desc())
+    return connection.execute(seen.limit(1)).scalar()
 
 
 def _kept(connection: sa.Connection, row: Mapping[str, Any]) -> int | None:

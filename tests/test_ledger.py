@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from crawler.forms.relations import deadline
+from storage.corrections import Entry, Identity, correct_identity
 from storage.database import ROOT
 from storage.deadlines import FIRST_YEAR, due
 from storage.ledger import Cell, ledger, sentences
@@ -500,6 +501,17 @@ def test_an_organ_met_later_was_not_in_the_ledger_before(history: History) -> No
     assert [each["organ"] for each in before] == []
     after = ledger(history.connection, at=moment("2021-04-03"), year=2020)
     assert [each["organ"] for each in after] == [GOVERNMENT, BUREAU]
+
+
+def test_an_organ_by_mistake_owes_nothing_once_its_report_is_anothers(history: History) -> None:
+    history.run("2021-04-02")
+    history.organ(BUREAU)
+    history.page("2021-04-02", 2020, "天山区教局", published="2021-01-02", read=figures())
+    said = Identity("650102", BUREAU, 2020)
+    entry = Entry("王", "misread", "the page", moment("2021-04-03"))
+    correct_identity(history.connection, 1, said, entry)
+    found = ledger(history.connection, at=moment("2021-04-04"), year=2020)
+    assert [(each["organ"], each["state"]) for each in found][1:] == [(BUREAU, "captured")]
 
 
 def test_a_report_of_the_heir_for_the_year_before_counts_for_both(history: History) -> None:

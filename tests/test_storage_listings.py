@@ -19,8 +19,9 @@ from storage.listings import (
     reads_of,
     watched,
 )
+from storage.rows import add
 from storage.runs import begin_run
-from storage.schema import listing_changes, listing_reads, listings
+from storage.schema import listing_changes, listing_reads, listings, runs
 from tests.databases import NOW, PORTAL, START, TERMS
 
 URL = "http://www.xjtsq.gov.cn/nb.htm"
@@ -58,6 +59,11 @@ def connection(engine: sa.Engine) -> Iterator[sa.Connection]:
     begin_run(engine, START, [(PORTAL, TERMS)])
     with engine.begin() as connection:
         yield connection
+
+
+def begin_other(connection: sa.Connection) -> int:
+    told = {"spider": "urumqi_districts", "state": "complete", "started_at": NOW}
+    return add(connection, runs, told | {"software": "s", "contact": "c", "config_digest": "d"})
 
 
 def numbers(connection: sa.Connection, days: int | None = None) -> list[int]:
@@ -128,6 +134,17 @@ def test_a_run_that_goes_on_says_the_same_once(connection: sa.Connection) -> Non
     assert keep_look(connection, again) == first
     assert keep_look(connection, replace(again, verdict="incomplete", rule="x")) != first
     assert [read.verdict for read in reads_of(connection, 1)] == ["complete", "incomplete"]
+
+
+def test_what_a_run_saw_before_another_did_takes_nothing_back(connection: sa.Connection) -> None:
+    """It was stopped after it had seen the listing, and is gone on with after the other's end."""
+    keep_look(connection, look(1, 2))
+    other = begin_other(connection)
+    newer = keep_look(connection, replace(look(1, 2, 3, days=2), run_id=other))
+    assert keep_look(connection, look(1, 2, days=1)) == newer
+    assert numbers(connection) == [1, 2, 3]
+    assert keep_look(connection, look(1, 2, days=3)) != newer
+    assert numbers(connection) == [1, 2]
 
 
 def test_of_each_kind_of_look_the_newest_is_known(connection: sa.Connection) -> None:
