@@ -130,6 +130,20 @@ def test_a_total_that_does_not_fit_what_is_known_makes_it_read_every_page() -> N
     assert gone in outcome.reports  # it is asked whether its page is gone, too
 
 
+def test_an_address_that_became_another_listing_proves_nothing() -> None:
+    """The reports' listing leads to the news by now: that none of them shows there is no absence."""
+    before = {site().entry_url(entry): title(entry) for entry in (101, 102)}
+    news = site(rows=5)
+    news.broken[1] = lambda text: (200, text.replace("政府信息公开工作年度报告", "工作动态"))
+    for _ in range(2):
+        (told,) = read(news, before).reads
+        assert told.why is not None
+        assert (told.verdict, told.why.rule) == ("incomplete", "listing.another")
+        before |= {entry.url: entry.title for entry in told.entries}  # as the archive folds them
+    one = {site().entry_url(101): title(101)}
+    assert read(news, one).complete  # taken from among other things
+
+
 def test_an_entry_that_was_retitled_ends_the_head_further_down() -> None:
     edited = site("ucap", 40)
     before = known(edited) | {edited.entry_url(40): "另一标题"}

@@ -27,6 +27,8 @@ _PASSING = frozenset(
     {"listing.changed", "listing.overlap", "listing.repeated", "listing.short", "listing.cut"}
 )
 
+_SOME = 2  # reports that do not all vanish at once from a listing that goes on
+
 _OPENED = re.compile(r"<(?:html|body)[\s>]", re.IGNORECASE)
 _CLOSED = re.compile(r"</(?:html|body)\s*>", re.IGNORECASE)
 _TAIL = 20_000  # characters at the end of a page where its last tags are looked for
@@ -336,6 +338,8 @@ class Reading:
                 )
         if not self._pages:
             yield _remark("no_rows")
+        if self._is_another():
+            yield _remark("another")
         if self._has_changed():
             yield _remark("changed")
         yield from self._repeats(numbers)
@@ -352,6 +356,16 @@ class Reading:
             yield _remark("total", read=self._number_of_rows(), declared=total)
         if self._beyond == "unproven":
             yield _remark("unproven", read=self._number_of_rows())
+
+    def _is_another(self) -> bool:
+        """Whether it shows other things in place of all its reports: its address shows, or leads
+        to, some other listing. One report may have been taken from among other things.
+        """
+        known, rows = self._known.known if self._known else {}, self._rows()
+        reports = {url for url, title in known.items() if is_report(title, self.annual)}
+        if len(reports) < _SOME or not rows:
+            return False
+        return not any(row.url in reports or self.is_report(row) for row in rows)
 
     def _has_changed(self) -> bool:
         told = {(shown.total, shown.count) for shown in self._pages.values()}
