@@ -131,7 +131,7 @@ def test_a_total_that_does_not_fit_what_is_known_makes_it_read_every_page() -> N
 
 
 def test_an_address_that_became_another_listing_proves_nothing() -> None:
-    """The reports' listing leads to the news by now: that none of them shows there is no absence."""
+    """It leads to the news by now: that no report shows there does not say that there is none."""
     before = {site().entry_url(entry): title(entry) for entry in (101, 102)}
     news = site(rows=5)
     news.broken[1] = lambda text: (200, text.replace("政府信息公开工作年度报告", "工作动态"))
