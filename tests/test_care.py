@@ -372,6 +372,20 @@ def test_who_asks_for_it_reads_when_and_why(archive: sa.Engine) -> None:
     assert (field["title"], field["urls"]) == (None, [])
 
 
+def test_what_is_said_of_another_report_on_its_ground_is_not_said(
+    archive: sa.Engine, ask: Callable[..., tuple[int, str]]
+) -> None:
+    told = f"the report for 2019 leaves {FIGURE}"
+    with archive.begin() as connection:
+        (other,) = connection.execute(sa.text("SELECT id FROM reports WHERE year = 2020")).one()
+        carried = FindingRecord("X1", "fail", told, told, ())
+        keep_assessment(connection, other, "test/1", [2, 3], [carried], NOW)
+    assert told in ask("findings", "--json")[1]
+    hide(archive, Thing(report_id=1))
+    for question in (["findings"], ["report", "--all"], ["report", BUREAU, "2020"]):
+        assert told not in ask(*question, "--json")[1], question
+
+
 def test_sql_views_show_nothing_of_it(archive: sa.Engine) -> None:
     hide(archive, Thing(report_id=1))
     with archive.connect() as connection:
