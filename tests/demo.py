@@ -37,7 +37,9 @@ def main() -> int:
         verdict = judge(world, replica.log, CONTACT)
     show(console, operator, world, verdict)
     console.print(f"wall time {time.monotonic() - started:.0f} s")
-    console.print("\nThe seed of it all, cell by cell and down to its bytes; and what each run found:")
+    console.print(
+        "\nThe seed of it all, cell by cell and down to its bytes; and what each run found:"
+    )
     console.print(f"  GONGKAI_HOME={HOME} .venv/bin/archive report {SEED}", highlight=False)
     console.print(f"  {HOME}/runs/latest.html", highlight=False)
     kept = stored(operator) == Counter(report.portal for report in world.expected())
