@@ -37,8 +37,11 @@ def main() -> int:
         verdict = judge(world, replica.log, CONTACT)
     show(console, operator, world, verdict)
     console.print(f"wall time {time.monotonic() - started:.0f} s")
-    console.print("\nThe seed of it all, cell by cell and down to its bytes:")
+    console.print(
+        "\nThe seed of it all, cell by cell and down to its bytes; and what each run found:"
+    )
     console.print(f"  GONGKAI_HOME={HOME} .venv/bin/archive report {SEED}", highlight=False)
+    console.print(f"  {HOME}/runs/latest.html", highlight=False)
     kept = stored(operator) == Counter(report.portal for report in world.expected())
     return 0 if all(complete) and kept and not verdict.violations else 1
 
@@ -88,6 +91,8 @@ def show(console: Console, operator: Operator, world: World, verdict: Verdict) -
         f"{captures} captures, {len(lines)} reports, {cells.total()} cells "
         f"({counted(cells)}), {findings.total()} findings ({counted(findings)})"
     )
+    owed = Counter(cell["state"].replace("_", " ") for cell in operator.ask("ledger"))
+    console.print(f"ledger: {owed.total()} cells ({counted(owed)})")
 
 
 def counted(counter: Counter[str]) -> str:

@@ -8,11 +8,13 @@ import inspect
 import json
 import pkgutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -214,6 +216,17 @@ def test_both_hold_on_a_seed_nobody_looked_at() -> None:
         "１３９００００１０００",
         "0991-4531234/13900001000",
         "13900001000、13900001001",
+        "13900001000,13900001001",
+        "139\u202f0000\u202f1000",
+        "139\u200b00\u2060001\u200e000",
+        "𝟏𝟑𝟗𝟎𝟎𝟎𝟎𝟏𝟎𝟎𝟎",
+        "1-3-9-0-0-0-0-1-0-0-0",
+        "139 - 0000 - 1000",
+        "电话：1 3 9 0 0 0 0 1 0 0 0",
+        "手机\n13900\r\n001000",
+        "联系电话：013900001000",
+        "http://h/list?lxphone=13900001000&page=2",
+        "张某_13900001000_申请表.pdf",
     ],
 )
 def test_a_covered_number_cannot_be_had_back(text: str) -> None:
@@ -235,6 +248,9 @@ def test_a_covered_number_cannot_be_had_back(text: str) -> None:
         "统一社会信用代码 916501007452345679",
         "2026-03-06T06:38:00.123456+00:00",
         "1 390 000 1000 12 0 0",
+        "1 3 9 0 0 0 0 1 0 0 0",
+        "6222\n0212\n3456\n7894",
+        "二〇一九年、二〇二〇年、二〇二一年和二〇二二年",
         "sha256:" + "1390000100" * 6 + "abcd",
     ],
 )
@@ -242,10 +258,31 @@ def test_what_is_nobodys_stays(text: str) -> None:
     assert masked(text) == text
 
 
-def test_one_wrong_digit_makes_it_nobodys() -> None:
-    import random
+@pytest.mark.parametrize("numerals", ["〇一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖", "⓪①②③④⑤⑥⑦⑧⑨"])
+def test_a_number_in_chinese_numerals_is_covered(numerals: str) -> None:
+    told = "".join(numerals[int(digit)] for digit in MOBILES[0])
+    assert (
+        masked(f"手机{told}，二〇二一年一月三十一日") == f"手机{'*' * 11}，二〇二一年一月三十一日"
+    )
 
-    number = identity_number(random.Random(3))
+
+@pytest.mark.parametrize("label", ["证件编号：", "身份证编号 ", "身份证ID="])
+def test_a_label_of_an_identity_number_is_none_of_a_document(label: str) -> None:
+    assert [each.kind for each in find(label + identity_number(Random(3)))] == ["identity_number"]
+
+
+@pytest.mark.parametrize(
+    "row", ["13900001000 ", "1 3 9 ", "13", "6222 0212 ", "http://h/13900001000/"]
+)
+def test_a_long_text_of_digits_takes_no_long_time(row: str) -> None:
+    text = row * (60_000 // len(row))
+    began = time.process_time()
+    assert len(masked(text)) == len(text)
+    assert time.process_time() - began < 4
+
+
+def test_one_wrong_digit_makes_it_nobodys() -> None:
+    number = identity_number(Random(3))
     other = number[:-1] + ("0" if number[-1] != "0" else "1")
     assert [each.kind for each in find(f"身份证号{number}")] == ["identity_number"]
     assert find(f"身份证号{other}") == []
@@ -333,6 +370,20 @@ def test_who_asks_for_it_reads_when_and_why(archive: sa.Engine) -> None:
         (field,) = coverage(connection, organ_id=organ.id, year=2019)
     assert field["state"] == "withdrawn"
     assert (field["title"], field["urls"]) == (None, [])
+
+
+def test_what_is_said_of_another_report_on_its_ground_is_not_said(
+    archive: sa.Engine, ask: Callable[..., tuple[int, str]]
+) -> None:
+    told = f"the report for 2019 leaves {FIGURE}"
+    with archive.begin() as connection:
+        (other,) = connection.execute(sa.text("SELECT id FROM reports WHERE year = 2020")).one()
+        carried = FindingRecord("X1", "fail", told, told, ())
+        keep_assessment(connection, other, "test/1", [2, 3], [carried], NOW)
+    assert told in ask("findings", "--json")[1]
+    hide(archive, Thing(report_id=1))
+    for question in (["findings"], ["report", "--all"], ["report", BUREAU, "2020"]):
+        assert told not in ask(*question, "--json")[1], question
 
 
 def test_sql_views_show_nothing_of_it(archive: sa.Engine) -> None:

@@ -47,6 +47,8 @@ def commands(document: str) -> Iterator[list[str]]:
     text = (ROOT / document).read_text("utf-8")
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for line in block.splitlines():
+            if not line.startswith("$ "):
+                continue  # what the command said
             words = shlex.split(line.removeprefix("$ ").removesuffix("&"), comments=True)
             words = [word for word in words if not re.fullmatch(r"[A-Z_]+=.*", word)]
             if words and words[0] != "export":

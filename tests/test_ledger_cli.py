@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storage.terminal import LEDGER_LETTERS, LETTERS
+from storage.terminal.maps import LEDGER_LETTERS, LETTERS
 from tests.histories import GOVERNMENT, History, figures
 from tests.test_archive_cli import ask
 

@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from storage.database import ROOT, make_engine, upgrade
 from storage.schema import REVISION, metadata
@@ -113,3 +114,23 @@ def test_alembic_without_a_database_url_makes_the_sqlite_archive(
         capture_output=True,
     )
     assert (tmp_path / "new" / "home" / "archive.sqlite").is_file(), dialect
+
+
+def test_an_older_schema_does_not_show_what_was_withdrawn(empty_database_url: str) -> None:
+    engine = make_engine(empty_database_url)
+    add = sa.text(
+        "INSERT INTO withdrawals (id, url, action, author, reason, made_at) "
+        "VALUES (:id, 'http://h/1', :action, 'me', 'court', '2026-04-01 00:00:00')"
+    )
+    with engine.connect() as connection:
+        upgrade(connection)
+        connection.execute(add, {"id": 1, "action": "withdrawn"})
+        connection.commit()
+        with pytest.raises(CommandError, match="1 withdrawals are in force"):
+            command.downgrade(config(connection), "0003")
+        connection.rollback()
+        connection.execute(add, {"id": 2, "action": "restored"})
+        command.downgrade(config(connection), "0003")
+        assert "withdrawals" not in names(connection)[0]
+        connection.rollback()
+    engine.dispose()

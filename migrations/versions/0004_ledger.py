@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0004"
 down_revision = "0003"
@@ -313,6 +314,12 @@ def _make_watch() -> None:
 
 
 def downgrade() -> None:
+    hidden = op.get_bind().execute(sa.text("SELECT count(*) FROM withdrawn")).scalar()
+    if hidden:
+        raise CommandError(
+            f"{hidden} withdrawals are in force, and an older schema would show it all again: "
+            "`archive withdrawals` lists them, `archive restore` takes one back"
+        )
     _drop(_CURRENT_NAMES)
     _drop(_SHOWN_NAMES)
     _make(_CURRENT, versions="versions", only="")

@@ -47,7 +47,7 @@ def alerts(
         elif not found:
             print("No alert." if every else "Nothing is wrong.")
         else:
-            from storage.terminal import show_alerts
+            from storage.terminal.alerts import show_alerts
 
             show_alerts(found)
 
@@ -62,7 +62,7 @@ def alert(number: Number, as_json: Json = False) -> None:
         if as_json:
             print_json({**found, "story": told})
         else:
-            from storage.terminal import show_alert
+            from storage.terminal.alerts import show_alert
 
             show_alert(found, told)
 

@@ -39,7 +39,7 @@ def coverage(
         elif not fields:
             print("No report fits.")
         else:
-            from storage.terminal import draw_coverage, show_coverage
+            from storage.terminal.maps import draw_coverage, show_coverage
 
             if svg is None:
                 show_coverage(fields)
@@ -77,7 +77,7 @@ def report(
         if as_json:
             print_json(ask.report(connection, found, year))
         else:
-            from storage.terminal import show_report
+            from storage.terminal.reports import show_report
 
             show_report(ask.report(connection, found, year), ask.sources(connection, found, year))
 
@@ -98,7 +98,7 @@ def history(
         elif not versions:
             print("The report is known, but no version of it could be captured yet.")
         else:
-            from storage.terminal import show_history
+            from storage.terminal.reports import show_history
 
             show_history(versions)
 
@@ -129,7 +129,7 @@ def findings(
         elif not found:
             print("No finding fits.")
         else:
-            from storage.terminal import show_findings
+            from storage.terminal.reports import show_findings
 
             show_findings(found)
 
@@ -147,6 +147,6 @@ def runs(as_json: Json = False) -> None:
         elif as_json:
             print_json(found)
         else:
-            from storage.terminal import show_runs
+            from storage.terminal.running import show_runs
 
             show_runs(found)

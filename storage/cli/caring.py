@@ -113,7 +113,7 @@ def withdrawals(as_json: Json = False) -> None:
         elif not found:
             print("Nothing was ever withdrawn.")
         else:
-            from storage.terminal import show_withdrawals
+            from storage.terminal.caring import show_withdrawals
 
             show_withdrawals(found)
 
@@ -130,7 +130,7 @@ def personal(as_json: Json = False) -> None:
         elif not found:
             print("No number of a person was found.")
         else:
-            from storage.terminal import show_personal
+            from storage.terminal.caring import show_personal
 
             show_personal(found)
 
@@ -158,6 +158,6 @@ def impact(
         elif not found:
             print("No host was ever asked.")
         elif html is None:
-            from storage.terminal import show_impact
+            from storage.terminal.caring import show_impact
 
             show_impact(found)

@@ -115,6 +115,6 @@ def corrections(
         elif not found:
             print("No correction fits.")
         else:
-            from storage.terminal import show_corrections
+            from storage.terminal.reports import show_corrections
 
             show_corrections(found)

@@ -93,7 +93,7 @@ def politeness(
         if as_json:
             print_json(found)
         else:
-            from storage.terminal import show_audit
+            from storage.terminal.examining import show_audit
 
             show_audit(found)
     raise typer.Exit(1 if found["violations"] else 0)

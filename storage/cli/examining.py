@@ -20,7 +20,7 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json([note._asdict() for note in found.notes])
     else:
-        from storage.terminal import show_examination
+        from storage.terminal.examining import show_examination
 
         show_examination(found.notes)
     raise typer.Exit(found.exit_code)

@@ -58,12 +58,12 @@ def ledger(
             print("No cell fits.")
         elif asked is not None and year is not None and svg is None:
             from storage.queries.sources import places
-            from storage.terminal import show_cell
+            from storage.terminal.ledger import show_cell
 
             for cell in cells:
                 show_cell(cell, places(connection, _captures(cell)))
         else:
-            from storage.terminal import draw_ledger, show_ledger
+            from storage.terminal.maps import draw_ledger, show_ledger
 
             if svg is None:
                 show_ledger(cells)
@@ -86,7 +86,7 @@ def organs(division: Division = None, as_json: Json = False) -> None:
         elif not found:
             print("No organ fits.")
         else:
-            from storage.terminal import show_organs
+            from storage.terminal.ledger import show_organs
 
             show_organs(found)
 

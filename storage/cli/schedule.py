@@ -42,7 +42,7 @@ def schedule(portal: Portal = None, as_json: Json = False) -> None:
     if as_json:
         print_json([as_record(each) for each, _ in found])
     else:
-        from storage.terminal import show_schedule
+        from storage.terminal.running import show_schedule
 
         show_schedule([line for each, zone in found for line in _lines(each, zone)])
 

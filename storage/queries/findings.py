@@ -47,7 +47,9 @@ def open_findings(
     in_readings = (
         sa.select(o.division_code, o.name.label("organ"), r.year)
         .add_columns(f.rule, f.verdict, f.message, f.message_zh, f.cells)
-        .add_columns(sa.literal(0).label("later"), f.position, sa.null().label("rests_on"))
+        .add_columns(sa.literal(0).label("later"), f.position)
+        # A union's columns are of the first question's types, and SQLite keeps JSON as text.
+        .add_columns(sa.type_coerce(sa.null(), assessments.c.readings.type).label("rests_on"))
         .select_from(findings)
         .join(current_readings, current_readings.c.reading_id == f.reading_id)
         .join(reports, r.id == current_readings.c.report_id)
