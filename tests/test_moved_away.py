@@ -33,7 +33,7 @@ def spider(*, lives: bool) -> UrumqiDistricts:
     made = UrumqiDistricts(portals="tianshan")
     made.crawler = SimpleNamespace(stats=Stats())  # type: ignore[assignment]
     identity = Identity("650102", "天山区教育局", "department", 2020)
-    watched = Watched(LISTING, "部门年报", True, ("年报",), 2, {PAGE: TITLE})
+    watched = Watched(LISTING, "部门年报", True, ("年报",), 2, {PAGE: TITLE}, whole=False)
     made.rounds = {
         "tianshan": Round(
             tree=False,
@@ -70,6 +70,7 @@ def test_a_page_that_was_there_and_is_gone_is_looked_for_once() -> None:
     portal = made.registry.portals["tianshan"]
     assert {LISTING, portal.home, *portal.disclosure} <= urls
     assert LISTING not in made.round("tianshan").rests
+    assert made.round("tianshan").known[LISTING].whole
     assert not [each for each in made.failed(gone(request)) if isinstance(each, Request)]
 
 

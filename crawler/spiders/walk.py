@@ -178,15 +178,25 @@ class PortalSpider(Spider):
 
     def _look_around(self, portal: Portal) -> Iterator[Request]:
         """What was there is gone: it may stand elsewhere, so that every listing that is known is
-        read, and new ones are looked for. Once a run.
+        read, to its last page, and new ones are looked for. Once a run.
         """
         plan = self.round(portal.key)
         if portal.key in self._looked_around:
             return
         self._looked_around.add(portal.key)
-        rests = plan.rests - plan.known.keys()
-        self.rounds = {**self.rounds, portal.key: replace(plan, tree=True, rests=rests)}
-        for watched in plan.known.values():
+        # A report moves within its listing: its row stays where it was, pages deep.
+        known = {url: replace(watched, whole=True) for url, watched in plan.known.items()}
+        self.rounds = {
+            **self.rounds,
+            portal.key: replace(
+                plan,
+                tree=True,
+                rests=plan.rests - known.keys(),
+                known=known,
+                listings=tuple(replace(watched, whole=True) for watched in plan.listings),
+            ),
+        }
+        for watched in known.values():
             yield self._watched_request(portal, watched)
         if not plan.tree:
             yield from self._tree(portal, plan)

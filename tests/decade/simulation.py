@@ -365,6 +365,8 @@ class Simulation:
             if gone and key not in self._due:
                 self._due.add(key)
                 kind = "missing" if cell["state"] == "absent" else "remove"
+                if kind == "missing" and cell["deadline"] is None:
+                    kind += " (owed by no day: in the ledger, and no alarm)"
                 if now.astimezone(LOCAL).date() - timedelta(2) > self.first:
                     self._gaps.append(Gap(kind, key[0], f"{key[1]} {key[2]}", now, met=now))
             elif not gone:
