@@ -172,6 +172,11 @@ def kinds() -> Mapping[str, Kind]:
     }
 
 
+def rank(kind: str) -> int:
+    """How bad a class is: 0 is worst."""
+    return ("critical", "warning", "info").index(kinds()[kind].severity)
+
+
 def alarm(
     kind: str,
     subject: str,
@@ -264,7 +269,6 @@ def open_alerts(
     closed: bool = False,
 ) -> list[Alert]:
     """The alerts that are not closed, and with `closed` those too: worst first, then oldest."""
-    rank = {"critical": 0, "warning": 1, "info": 2}
     found = [
         alert
         for alert in _fold(connection, None)
@@ -276,7 +280,7 @@ def open_alerts(
         found,
         key=lambda a: (
             a["state"] == "closed",
-            rank[a["severity"]],
+            rank(a["kind"]),
             a["kind"],
             a["portal"] or "",
             a["id"],

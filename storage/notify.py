@@ -21,7 +21,7 @@ from warnings import catch_warnings, simplefilter
 
 import sqlalchemy as sa
 
-from storage.alerts import Event, note_delivery, undelivered
+from storage.alerts import Event, note_delivery, rank, undelivered
 from storage.database import transact
 
 logger = logging.getLogger(__name__)
@@ -74,8 +74,7 @@ def message(told: Sequence[Event]) -> Message:
     >>> message([]).body
     ''
     """
-    rank = {"critical": 0, "warning": 1, "info": 2}
-    inorder = sorted(told, key=lambda e: (e.event == "closed", rank[e.alert["severity"]], e.id))
+    inorder = sorted(told, key=lambda e: (e.event == "closed", rank(e.alert["kind"]), e.id))
     opened = [each for each in told if each.event != "closed"]
     title = f"gongkai: {len(opened)} alerts, {len(told) - len(opened)} over"
     parts = ("\n".join(_lines(inorder, language)) for language in (0, 1))

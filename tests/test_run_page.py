@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import sqlalchemy as sa
 from lxml import html
 
 from crawler.commands.exits import exit_of
-from storage.captures import Ending
+from storage.alerts import alarm, sound
+from storage.captures import Attempt, Ending, Recorder
 from storage.database import transact
 from storage.errors import DirectoryError, NotInArchive
 from storage.measures import keep_measures
@@ -71,6 +73,7 @@ def meet(connection: sa.Connection, run_id: int, capture: int) -> None:
     listing = add(connection, listings, row | {"trail": [], "depth": 1, "first_seen": now})
     look = {"listing_id": listing, "run_id": run_id, "read_at": now, "scope": "whole"}
     look |= {"verdict": "incomplete", "rule": "total", "reason": "says 20, shows 15"}
+    look["reason_zh"] = "声明 20 条，只有 15 条"
     look |= {"pages": 1, "entries": 15, "captures": [capture]}
     add(connection, listing_reads, look)
     for event in ("closed", "opened"):
@@ -161,7 +164,61 @@ def test_the_chinese_page_says_the_same(report: RunReport) -> None:
     english, chinese = sections(as_text(report, "en")), sections(text)
     assert [len(lines) for lines in english.values()] == [len(lines) for lines in chinese.values()]
     assert "tianshan vsb article：40 页中的 0 页 有日期" in chinese["版式漂移"][0]
+    assert "声明 20 条，只有 15 条" in chinese["未能证明完整的列表"][0]
     assert html.document_fromstring(as_html(report, "zh")).get("lang") == "zh"
+
+
+def test_a_complete_run_with_an_alert_asks_for_somebody(report: RunReport) -> None:
+    report["state"] = "complete"
+    assert "To do: See to the alerts below" in as_text(report, "en")
+    assert "处理: 请处理下列告警" in as_text(report, "zh")
+    report["alerts"] = [each for each in report["alerts"] if each["event"] == "closed"]
+    assert "To do: Nothing to do." in as_text(report, "en")
+
+
+def test_alerts_stand_worst_first_and_what_is_over_says_what_it_was(
+    settings: Settings, engine: sa.Engine
+) -> None:
+    with Crawl(engine, settings.warc_directory) as crawl:
+        pass
+    facts = {"where": "天山区", "organ": "某局", "host": "h", "limit": "1 GB"}
+    over, first, worst = (
+        alarm(kind, "x", facts) for kind in ("blocked", "organ_unknown_new", "disk_low")
+    )
+
+    def night(connection: sa.Connection) -> RunReport:
+        now = datetime.now(UTC)
+        sound(connection, [over], run_id=None, at=now, looked_at=())
+        judged = [("blocked", None)]
+        sound(connection, [first, worst], run_id=crawl.run_id, at=now, looked_at=judged)
+        return run_report(connection, crawl.run_id)
+
+    report = transact(engine, night)
+    assert [(each["event"], each["kind"]) for each in report["alerts"]] == [
+        ("opened", "disk_low"),
+        ("opened", "organ_unknown_new"),
+        ("closed", "blocked"),
+    ]
+    assert f"closed [1] blocked: {over.message}" in as_text(report, "en")
+
+
+def test_a_page_tells_only_of_the_portals_that_the_run_asked(
+    settings: Settings, engine: sa.Engine
+) -> None:
+    """A report of Tianshan that came late is no news of a run that asked the city."""
+    with Crawl(engine, settings.warc_directory) as first:
+        page = reading("1", "2", "3", "4")
+        first.page(b"<p>1</p>", page, published="2021-05-06 12:00")
+    city = replace(PORTAL, key="city", division_code="650100", government=None)
+    other = begin_run(engine, replace(START, spider="urumqi_city"), [(city, TERMS)]).run_id
+    recorder = Recorder(engine, settings.warc_directory, other, {"software": "gongkai/test"})
+    asked = Attempt(other, "city", "http://www.urumqi.gov.cn/", "entry", datetime.now(UTC))
+    recorder.refuse(asked, "budget_spent", "")
+    end_run(engine, other, "incomplete", "budget", {})
+    with engine.connect() as connection:
+        told = [run_report(connection, run)["ledger"] for run in (first.run_id, other)]
+    assert [bool(each["late"]) for each in told] == [True, False]
+    assert told[1]["states"] == {}
 
 
 def test_a_run_with_much_to_say_is_read_in_a_minute_all_the_same(report: RunReport) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from storage.alerts import rank
 from storage.drift import drifts
 from storage.errors import NotInArchive
 from storage.leaving import leaves
@@ -97,12 +98,13 @@ class Unproven(TypedDict):
     verdict: str
     rule: str | None
     reason: str | None
+    reason_zh: str | None
     captures: list[int]
 
 
 class LedgerSums(TypedDict):
-    """The ledger at the end of the run, of the run's divisions: cells by state; and what became
-    missing or came late since the run before.
+    """The ledger of the portals that the run asked, at its end: cells by state; and what became
+    missing or came late since the run that asked the portal before.
     """
 
     states: dict[str, int]
@@ -111,8 +113,9 @@ class LedgerSums(TypedDict):
 
 
 class AlertLine(TypedDict):
-    """What became of an alert in the run: opened, reopened or closed."""
+    """What became of an alert in the run: opened, reopened or closed; and what it says."""
 
+    id: int
     event: str
     kind: str
     subject: str
@@ -181,7 +184,7 @@ def run_report(connection: sa.Connection, run_id: int) -> RunReport:
         drift=[asdict(drift) for drift in drifts(connection, run_id)],
         walls=_walls(connection, run_id),
         listings=_listings(connection, run_id),
-        ledger=_ledger(connection, run, before),
+        ledger=_ledger(connection, run, asked),
         alerts=_alerts(connection, run_id),
         new=_new(connection, run_id),
         changed=_changed(connection, run_id),
@@ -356,7 +359,7 @@ def _listings(connection: sa.Connection, run_id: int) -> list[Unproven]:
     r = listing_reads.c
     query = (
         sa.select(listings.c.portal, listings.c.title, listings.c.url)
-        .add_columns(r.verdict, r.rule, r.reason, r.captures)
+        .add_columns(r.verdict, r.rule, r.reason, r.reason_zh, r.captures)
         .join(listings, listings.c.id == r.listing_id)
         .where(r.run_id == run_id, r.verdict.not_in(("complete", "not_asked")))
         .order_by(listings.c.portal, r.id)
@@ -369,17 +372,19 @@ def _listings(connection: sa.Connection, run_id: int) -> list[Unproven]:
             verdict=row.verdict,
             rule=row.rule,
             reason=row.reason,
+            reason_zh=row.reason_zh,
             captures=row.captures,
         )
         for row in connection.execute(query)
     ]
 
 
-def _ledger(connection: sa.Connection, run: Any, before: Any) -> LedgerSums:
-    """What is missing or late since the run before; of a first run everything that is."""
-    now = ledger(connection, at=run.ended_at or datetime.now(UTC))
-    since = before.ended_at.isoformat() if before else ""
-    fresh = [cell for cell in now if (cell["since"] or "") > since]
+def _ledger(connection: sa.Connection, run: Any, asked: list[str]) -> LedgerSums:
+    """Of a first look at a portal everything is new."""
+    at = run.ended_at or datetime.now(UTC)
+    now = [cell for cell in ledger(connection, at=at) if cell["portal"] in asked]
+    since = _looked_before(connection, run.id)
+    fresh = [cell for cell in now if (cell["since"] or "") > since.get(cell["portal"], "")]
     fresh.sort(key=lambda cell: -cell["year"])
     return LedgerSums(
         states=dict(sorted(Counter(cell["state"] for cell in now).items())),
@@ -388,24 +393,38 @@ def _ledger(connection: sa.Connection, run: Any, before: Any) -> LedgerSums:
     )
 
 
-def _alerts(connection: sa.Connection, run_id: int) -> list[AlertLine]:
-    e = alert_events.c
-    query = (
-        sa.select(e.event, alerts.c.kind, alerts.c.subject, e.message, e.message_zh)
-        .join(alerts, alerts.c.id == e.alert_id)
-        .where(e.run_id == run_id, e.event.in_(("opened", "reopened", "closed")))
-        .order_by(e.event.desc(), e.id)
+def _looked_before(connection: sa.Connection, run_id: int) -> dict[str, str]:
+    """Portal → when the last run ended that asked it before this one."""
+    a = attempts.c
+    query: sa.Select[Any] = (
+        sa.select(a.portal, sa.func.max(runs.c.ended_at))
+        .join(runs)
+        .where(a.run_id < run_id, a.portal.is_not(None), runs.c.ended_at.is_not(None))
+        .group_by(a.portal)
     )
-    return [
-        AlertLine(
-            event=row.event,
-            kind=row.kind,
-            subject=row.subject,
-            message=row.message or "",
-            message_zh=row.message_zh or "",
-        )
-        for row in connection.execute(query)
-    ]
+    return {portal: ended.isoformat() for portal, ended in connection.execute(query)}
+
+
+def _alerts(connection: sa.Connection, run_id: int) -> list[AlertLine]:
+    """What goes on before what is over, worst first."""
+    e, said, any_said = alert_events.c, alert_events.alias(), alert_events.alias().c
+    # An event that closes says nothing itself.
+    newest = (
+        sa.select(sa.func.max(any_said.id))
+        .where(any_said.alert_id == e.alert_id, any_said.id <= e.id, any_said.message.is_not(None))
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(alerts.c.id, e.event, alerts.c.kind, alerts.c.subject)
+        .add_columns(said.c.message, said.c.message_zh)
+        .select_from(alert_events)
+        .join(alerts, alerts.c.id == e.alert_id)
+        .join(said, said.c.id == newest)
+        .where(e.run_id == run_id, e.event.in_(("opened", "reopened", "closed")))
+        .order_by(e.id)
+    )
+    found = [AlertLine(**row._mapping) for row in connection.execute(query)]
+    return sorted(found, key=lambda each: (each["event"] == "closed", rank(each["kind"])))
 
 
 def _traffic(connection: sa.Connection, run_id: int) -> list[Traffic]:

@@ -81,8 +81,15 @@ def head(report: RunReport, words: Words) -> list[str]:
     ]
     if report["reason"] not in (None, "finished"):
         told.append(words.say("head.reason", reason=report["reason"]))
-    act = state["act" if words.lang == "en" else "act_zh"]
-    return [*told, f"{words.say('head.do')}: {act}"]
+    return [*told, f"{words.say('head.do')}: {_act(report, words)}"]
+
+
+def _act(report: RunReport, words: Words) -> str:
+    """A run may itself be complete and what it found want somebody."""
+    goes_on = any(alert["event"] != "closed" for alert in report["alerts"])
+    if report["state"] == "complete" and goes_on:
+        return words.say("head.alerted")
+    return str(words.state(report["state"])["act" if words.lang == "en" else "act_zh"])
 
 
 def _minute(moment: str) -> str:
@@ -122,7 +129,7 @@ def _listings(report: RunReport, words: Words) -> Facts:
             "title": _title(each["title"]),
             "verdict": words.name(each["verdict"]),
             "rule": each["rule"] or "",
-            "reason": each["reason"] or "",
+            "reason": (words.lang == "zh" and each["reason_zh"]) or each["reason"] or "",
             **_evidence(next(iter(each["captures"]), None), words),
         }
         for each in report["listings"]
