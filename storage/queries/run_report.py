@@ -423,7 +423,17 @@ def _alerts(connection: sa.Connection, run_id: int) -> list[AlertLine]:
         .where(e.run_id == run_id, e.event.in_(("opened", "reopened", "closed")))
         .order_by(e.id)
     )
-    found = [AlertLine(**row._mapping) for row in connection.execute(query)]
+    found = [
+        AlertLine(
+            id=row.id,
+            event=row.event,
+            kind=row.kind,
+            subject=row.subject,
+            message=row.message,
+            message_zh=row.message_zh,
+        )
+        for row in connection.execute(query)
+    ]
     return sorted(found, key=lambda each: (each["event"] == "closed", rank(each["kind"])))
 
 
