@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from storage.errors import NotInArchive
 from storage.leaving import leaves
+from storage.plain import plain
 from storage.rows import add, find_or_add
 from storage.schema import alert_events, alerts, dumps, loads
 from storage.withdrawals import withdrawn_subjects
@@ -31,6 +32,8 @@ State: TypeAlias = Literal["open", "acknowledged", "closed"]
 
 # What a sentence is about, by name: a text, or one in each language.
 Facts: TypeAlias = Mapping[str, Sequence[str]]
+# Of one fact in a sentence.
+_LONGEST = 300
 # How a condition that goes on is said again when its details have changed.
 SAY_AGAIN = timedelta(days=7)
 # What an event makes of its alert; the others leave it as it was.
@@ -404,7 +407,8 @@ def _causes(connection: sa.Connection) -> dict[int, str]:
 
 
 def _in(fact: Sequence[str], language: int) -> str:
-    return fact if isinstance(fact, str) else fact[language]
+    """Titles come from outside, and a portal may write a whole page into one."""
+    return plain(fact if isinstance(fact, str) else fact[language], _LONGEST)
 
 
 def _becomes(alert: Alert | None, each: Alarm, at: datetime) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,14 @@ from sqlalchemy import Connection
 
 from storage.alerts import Event, latest_events
 from storage.errors import DirectoryError
+from storage.whole import write_whole
 
 # More than anybody reads; a feed is for news.
 _ENTRIES = 100
 _ATOM = "http://www.w3.org/2005/Atom"
 # Stable names for what is no web page: RFC 4151, dated when they were first given.
 _TAG = "tag:gongkai,2026:alerts"
+_NOT_XML = re.compile("[^\\t\\n\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 _HEADS = {
     "opened": ("", ""),
@@ -44,10 +47,8 @@ def feed(connection: Connection) -> bytes:
 
 def write_feed(connection: Connection, path: Path) -> None:
     """Put the feed into a file, whole or not at all. Raises DirectoryError."""
-    new = path.with_name(path.name + ".new")
     try:
-        new.write_bytes(feed(connection))
-        new.replace(path)
+        write_whole(path, feed(connection))
     except OSError as error:
         raise DirectoryError(
             f"cannot write {path} ({error.strerror}): make its folder writable"
@@ -82,5 +83,5 @@ def _add(parent: ElementTree.Element, name: str, text: str | None = None) -> Ele
 
 
 def _printable(text: str) -> str:
-    """Without the control characters that no XML may hold: titles come from outside."""
-    return "".join(char if char >= " " or char in "\t\n" else "\ufffd" for char in text)
+    """Without the characters that no XML 1.0 may hold: titles come from outside."""
+    return _NOT_XML.sub("\ufffd", text)

@@ -73,6 +73,7 @@ def _values(told: Impact) -> dict[str, Any]:
     return {
         **told,
         **told["promised"],
+        "delay_s": f"{told['promised']['delay_s']:g}",
         "first": _minute(told["first"]),
         "last": _minute(told["last"]),
         "by_hour": _counted(told["by_hour"]),

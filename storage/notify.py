@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Thread
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 from warnings import catch_warnings, simplefilter
@@ -85,37 +86,50 @@ def deliver(addresses: Sequence[str], said: Message) -> str | None:
     """Send a message to each address; None when one of them took it, else why none did."""
     failures: list[str | None] = ["no answer in time"] * len(addresses)
 
-    def send() -> None:
-        for position, address in enumerate(addresses):
-            failures[position] = _send(address, said)
+    def send(position: int, sender: Any) -> None:
+        # The format is given: else what portals wrote would be the markup of a mail.
+        taken = sender.notify(title=said.title, body=said.body, body_format="text")
+        failures[position] = None if taken else "did not take the message"
 
-    # A thread that hangs in somebody's mail server must not hold up the end of the crawl.
-    with _directly():
-        sending = Thread(target=send, daemon=True)
-        sending.start()
-        sending.join(_PATIENCE_S)
-    if None in failures:
-        return None
-    return "; ".join(
-        f"{_named(address)} {why}" for address, why in zip(addresses, failures, strict=True)
-    )
-
-
-def _send(address: str, said: Message) -> str | None:
-    """Why it could not be sent. apprise is imported here: it takes longer than most commands."""
-    # It loads what Python has deprecated, and tells of failures in its log, addresses included.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    with catch_warnings():
+    with _directly(), catch_warnings():
+        # apprise loads what Python has deprecated.
         simplefilter("ignore")
-        try:
-            import apprise
-        except ModuleNotFoundError:
-            return "needs the extra `notify`: pip install -e '.[notify]'"
-        sender = apprise.Apprise()
-        if not sender.add(address):
-            return "is no address that apprise knows"
-        sent = sender.notify(title=said.title, body=said.body)
-    return None if sent else "did not take the message"
+        threads = []
+        for position, address in enumerate(addresses):
+            sender = _sender(address)
+            if isinstance(sender, str):
+                failures[position] = sender
+                continue
+            # One that hangs must hold up neither the other addresses nor the end of the crawl.
+            threads.append(Thread(target=send, args=(position, sender), daemon=True))
+            threads[-1].start()
+        until = monotonic() + _PATIENCE_S
+        for thread in threads:
+            thread.join(max(until - monotonic(), 0))
+    whys = [
+        f"{_named(address)} {why}"
+        for address, why in zip(addresses, failures, strict=True)
+        if why is not None
+    ]
+    if len(whys) == len(addresses):
+        return "; ".join(whys)
+    for why in whys:
+        logger.warning("alerts went to other addresses only: %s", why)
+    return None
+
+
+def _sender(address: str) -> Any:
+    """apprise for one address, or why there is none. Imported here: it takes longer than most
+    commands.
+    """
+    # It tells of failures in its log, addresses included.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    try:
+        import apprise
+    except ModuleNotFoundError:
+        return "needs the extra `notify`: pip install -e '.[notify]'"
+    sender = apprise.Apprise()
+    return sender if sender.add(address) else "is no address that apprise knows"
 
 
 def _lines(told: Iterable[Event], language: int) -> Iterator[str]:
@@ -135,7 +149,9 @@ def _lines(told: Iterable[Event], language: int) -> Iterator[str]:
 
 def _addresses(environ: Mapping[str, str]) -> list[str]:
     """Where to; in a rehearsal only what is on this machine."""
-    every = [each for each in re.split(r"[\s,]+", environ.get("GONGKAI_NOTIFY", "")) if each]
+    # A comma may also stand within an address, between several who get the same mail.
+    parts = re.split(r"\s+|,(?=[A-Za-z][\w+.-]*://)", environ.get("GONGKAI_NOTIFY", ""))
+    every = [part.strip(",") for part in parts if part.strip(",")]
     return [each for each in every if _is_here(each)] if _is_rehearsal(environ) else every
 
 

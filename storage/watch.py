@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -40,9 +41,14 @@ def watch(
 
     events = transact(engine, work)
     tell(engine, run_id=run_id, at=at)
-    with engine.connect() as connection:
-        write_feed(connection, settings.home / FEED)
-        missing = write_metrics(connection, settings, at)
+    with engine.connect() as connection, ExitStack() as steps:
+        # Each is written whatever comes of the other.
+        steps.callback(_write_metrics, connection, settings, at)
+        steps.callback(write_feed, connection, settings.home / FEED)
+    return events
+
+
+def _write_metrics(connection: sa.Connection, settings: Settings, at: datetime) -> None:
+    missing = write_metrics(connection, settings, at)
     if missing is not None:
         logger.debug("%s", missing)
-    return events

@@ -19,10 +19,10 @@ from storage.captures import Attempt, Ending, Recorder
 from storage.database import transact
 from storage.errors import DirectoryError, NotInArchive
 from storage.measures import keep_measures
+from storage.plain import plain
 from storage.queries.run_report import RunReport, run_report
 from storage.rows import add
 from storage.runpage import MOST_LINES, as_html, as_text, write_owed, write_page
-from storage.runpage.lines import plain
 from storage.runs import begin_run, end_run
 from storage.schema import alert_events, alerts, listing_reads, listings
 from storage.settings import Settings
@@ -325,5 +325,5 @@ def test_the_exit_codes_of_the_page_are_those_of_the_crawl() -> None:
 
 
 def test_text_of_portals_is_made_plain() -> None:
-    assert plain("a\u202eb\x00c\n\td\u200b ") == "abc d"
-    assert plain("x" * 999) == "x" * 239 + "…"
+    assert plain("a\u202eb\x00c\n\td\u200b ", 240) == "abc d"
+    assert plain("x" * 999, 240) == "x" * 239 + "…"

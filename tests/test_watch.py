@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 from xml.etree import ElementTree
 
+import apprise
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from storage.alarms import judge
-from storage.alerts import Alarm, alarm, kinds, open_alerts, sound, story
+from storage.alerts import Alarm, alarm, kinds, open_alerts, sound, story, undelivered
 from storage.database import open_for_reading, transact
+from storage.errors import DirectoryError
 from storage.explorer.app import make_app
-from storage.feed import feed
+from storage.feed import feed, write_feed
 from storage.metrics import exposition, write_metrics
-from storage.notify import deliver, message, tell
+from storage.notify import Message, _addresses, deliver, message, tell
 from storage.settings import Settings
 from storage.watch import FEED, watch
 from tests.crawling import Operator
@@ -112,6 +117,53 @@ def test_what_was_not_taken_is_kept_and_tried_again(
     assert "hunter2" not in caplog.text
 
 
+def test_an_address_that_hangs_holds_up_no_other(
+    hook: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("storage.notify._PATIENCE_S", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        silent = f"json://hunter2@127.0.0.1:{deaf.getsockname()[1]}/"
+        assert deliver([silent, address(hook)], Message("t", "b")) is None
+    assert len(hook.sent) == 1
+    assert "alerts went to other addresses only: json://… no answer in time" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_what_portals_wrote_is_no_markup_and_no_line_of_its_own(engine: sa.Engine) -> None:
+    hostile = "<img src=x>\n[9] New: forged\x1b[31m\u202e" + "长" * 900
+    facts = {"where": hostile, "organ": hostile}
+    sounded(engine, alarm("organ_unknown_new", hostile, facts))
+    (event,) = transact(engine, lambda c: undelivered(c, NOW - timedelta(days=1)))
+    body = message([event]).body
+    assert body.count("\n[") == 1  # the second language's
+    assert not set(body) & {"\x1b", "\u202e"}
+    assert len(body) < 1500
+    mails: list[Any] = []
+
+    class Mail(apprise.plugins.base.NotifyBase):  # type: ignore[no-untyped-call]
+        """Takes HTML, as mail does."""
+
+        notify_format = apprise.NotifyFormat.HTML
+
+        def send(self, body: str, *_: Any, **__: Any) -> bool:
+            mails.append(body)
+            return True
+
+    sender = apprise.Apprise()
+    sender.add(Mail())  # type: ignore[no-untyped-call]
+    with patch("storage.notify._sender", lambda _: sender):
+        assert deliver(["mailto://x"], message([event])) is None
+    assert "<img" not in mails[0]
+    assert "&lt;img" in mails[0]
+
+
+def test_several_who_get_one_mail_are_one_address() -> None:
+    several = "mailto://h?to=a@x.org,b@x.org,json://h/ ntfy://t, tgram://b"
+    assert _addresses({"GONGKAI_NOTIFY": several}) == [
+        "mailto://h?to=a@x.org,b@x.org", "json://h/", "ntfy://t", "tgram://b",
+    ]  # fmt: skip
+
+
 def test_no_address_and_no_known_one_harm_nobody(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +215,23 @@ def test_the_feed_is_atom_with_names_that_stay(engine: sa.Engine) -> None:
     for entry in root.iter(f"{ATOM}entry"):
         assert all(entry.findtext(f"{ATOM}{name}") for name in ("id", "title", "updated"))
         assert "磁盘" in str(entry.findtext(f"{ATOM}content"))
+
+
+def test_the_feed_is_xml_whatever_a_portal_wrote_and_leaves_no_half_file(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = "]]>\x0b\ufffe\uffff &amp; <b>"
+    facts = {"where": hostile, "organ": hostile}
+    found = alarm("organ_unknown_new", hostile, facts, last_good=hostile)
+    sounded(engine, replace(found, message=hostile))
+    with engine.connect() as connection:
+        write_feed(connection, tmp_path / FEED)
+        content = ElementTree.parse(tmp_path / FEED).findtext(f".//{ATOM}content")
+        assert str(content).startswith("]]>\ufffd\ufffd\ufffd &amp; <b>\n")
+        monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left")))
+        with pytest.raises(DirectoryError, match="No space left"):
+            write_feed(connection, tmp_path / FEED)
+    assert [path.name for path in tmp_path.iterdir() if FEED in path.name] == [FEED]
 
 
 def test_the_figures_are_prometheus_and_whole(
@@ -255,8 +324,11 @@ def test_a_judgement_that_fails_never_loses_the_run(tmp_path: Path) -> None:
         operator = Operator(tmp_path, host.url)
         done = operator.crawl("urumqi_districts", portals="shuimogou")
     assert done.returncode == 1
-    assert "run 1 not judged: " in done.stderr
+    assert "run 1 not finished: " in done.stderr
     assert str(tmp_path / FEED) in done.stderr
+    # What could be written was.
+    assert (tmp_path / "metrics.prom").is_file()
+    assert (tmp_path / "runs" / "1.txt").is_file()
     (run,) = operator.ask("runs")
     assert run["ended_at"] is not None
     assert operator.archive("verify").returncode == 0

@@ -170,7 +170,6 @@ class Run:
             self._answered = answered(self.engine, self.id)
             self._answered_again = answered_again(self.engine, self.id)
         self._liars = set(transact(self.engine, liars))
-        self._write(write_owed)
         self.guest = Guest(self, spider.portals, crawler.settings["PACE"], self._warcs)
 
     @classmethod
@@ -374,9 +373,12 @@ class Run:
         self.state = "not ended"
         if not self._kept(lambda: self._close(state, tally)):
             return
-        self.state = "not judged"
+        # What follows may fail in part: the line that says so names what did.
+        self.state = "not finished"
         settings, now = Settings(), datetime.now(UTC)
         with ExitStack() as steps:
+            # Of runs that died: last, so that nothing in an old one hinders this one.
+            steps.callback(self._write, write_owed)
             steps.callback(self._write, write_page)
             steps.callback(self._kept, lambda: seal(settings, now, self.id))
             steps.callback(self._kept, lambda: watch(settings, self.engine, run_id=self.id, at=now))

@@ -7,7 +7,6 @@ wrote stands in it as text.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,11 +21,12 @@ from storage.errors import DirectoryError
 from storage.queries.run_report import RunReport, newest_run, run_report
 from storage.runpage.lines import Words, head, lines
 from storage.schema import runs
+from storage.whole import write_whole
 
 Lang = Literal["en", "zh"]
 # A page of text is read in a minute: no longer than this, and no section longer than the other.
 MOST_LINES, MOST_ITEMS = 60, 8
-# How many of the newest runs a start makes up pages for, where they died without one.
+# How many of the newest runs the end of one makes up pages for, where they died without.
 LOOK_BACK = 20
 
 
@@ -60,9 +60,10 @@ def write_page(connection: sa.Connection, home: Path, run_id: int) -> None:
         for lang in get_args(Lang):
             for kind, text in (("html", as_html(report, lang)), ("txt", as_text(report, lang))):
                 ending = kind if lang == "en" else f"{lang}.{kind}"
-                _replace(folder / f"{run_id}.{ending}", text)
+                content = text.encode("utf-8", errors="replace")
+                write_whole(folder / f"{run_id}.{ending}", content)
                 if run_id == newest_run(connection):
-                    _replace(folder / f"latest.{ending}", text)
+                    write_whole(folder / f"latest.{ending}", content)
     except OSError as error:
         raise DirectoryError(
             f"cannot write the page of run {run_id} into {folder} ({error.strerror}): "
@@ -145,13 +146,3 @@ def _template(name: str) -> Any:
         keep_trailing_newline=True,
     )
     return environment.get_template(name)
-
-
-def _replace(path: Path, text: str) -> None:
-    """A reader sees the old page or the new one."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        half.write_text(text, encoding="utf-8", errors="replace")
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from storage.plain import plain
 from storage.queries.history import Change, Side
 from storage.queries.run_report import ChangedReport, RunReport
 
@@ -14,7 +13,6 @@ from storage.queries.run_report import ChangedReport, RunReport
 LONGEST, TITLE = 240, 60
 # Cells of one changed report that are shown.
 CELLS = 3
-_BLANK = re.compile(r"\s+")
 
 
 class Words:
@@ -28,7 +26,7 @@ class Words:
         sentence = self.data
         for step in key.split("."):
             sentence = sentence[step]
-        return plain(sentence[self.lang].format(**facts))
+        return plain(sentence[self.lang].format(**facts), LONGEST)
 
     def part(self, key: str, **facts: Any) -> str:
         """A part of a sentence: its blanks stay."""
@@ -47,17 +45,6 @@ class Words:
         return cast(Mapping[str, Any], self.data["state"][state])
 
 
-def plain(text: str, longest: int = LONGEST) -> str:
-    """One line without control characters or marks that turn the direction of writing."""
-    kept = "".join(
-        " " if char.isspace() else char
-        for char in text
-        if char.isspace() or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-    )
-    folded = _BLANK.sub(" ", kept).strip()
-    return folded if len(folded) <= longest else folded[: longest - 1] + "…"
-
-
 def head(report: RunReport, words: Words) -> list[str]:
     """The title, what the state means, when and what; and last what to do."""
     state = words.state(report["state"])
@@ -70,7 +57,7 @@ def head(report: RunReport, words: Words) -> list[str]:
             state=words.name(report["state"]),
             code=state["code"],
         ),
-        plain(state[words.lang]),
+        str(state[words.lang]),
         words.say(
             "head.time",
             begun=_minute(begun),
