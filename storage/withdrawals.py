@@ -31,6 +31,9 @@ from storage.schema import (
 
 WITHDRAWN, RESTORED = "withdrawn", "restored"
 
+# How what stands in place of a withdrawn thing begins.
+TOMBSTONE = "withdrawn on"
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -71,7 +74,7 @@ def said(since: datetime, reason: str) -> str:
     >>> said(datetime(2026, 3, 1, tzinfo=UTC), "a court's order")
     "withdrawn on 2026-03-01: a court's order"
     """
-    return f"withdrawn on {since:%Y-%m-%d}: {masked(reason)}"
+    return f"{TOMBSTONE} {since:%Y-%m-%d}: {masked(reason)}"
 
 
 def find_thing(

@@ -22,6 +22,7 @@ from storage.queries.run_report import RunReport, newest_run, run_report
 from storage.runpage.lines import Words, head, lines
 from storage.schema import runs
 from storage.whole import write_whole
+from storage.withdrawals import TOMBSTONE
 
 Lang = Literal["en", "zh"]
 # A page of text is read in a minute: no longer than this, and no section longer than the other.
@@ -83,10 +84,13 @@ def write_owed(connection: sa.Connection, home: Path, run_id: int) -> None:
 
 
 def write_again(connection: sa.Connection, home: Path, names: Collection[str]) -> None:
-    """Make the pages anew that name one of these. Raises DirectoryError."""
+    """Make the pages anew that name one of these, or that tell of something withdrawn, under which
+    one may lie. Raises DirectoryError.
+    """
     for path in sorted((home / "runs").glob("[0-9]*.zh.html")):
         text = path.read_text("utf-8", errors="replace")
-        if any(name in text or escape(name) in text for name in names):
+        named = any(name in text or escape(name) in text for name in names)
+        if named or TOMBSTONE in text:
             write_page(connection, home, int(path.name.partition(".")[0]))
 
 

@@ -102,7 +102,9 @@ class _Site:
         shown = listed[(number - 1) * _ROWS : number * _ROWS]
         rows = ((f"/{tree}/{tree}/{n}.htm", self._title(n)) for tree, n in shown)
         more = number * _ROWS < len(listed)
-        pager = _template("next", page=str(number + 1)) if more else ""
+        # Without the count nothing would prove that a full page is the last one.
+        pager = _template("total", count=str(len(listed)))
+        pager += _template("next", page=str(number + 1)) if more else ""
         return _html("listing", rows=self._rows(rows), pager=pager)
 
     def _home(self) -> Iterator[tuple[str, str]]:
