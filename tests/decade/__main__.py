@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=date.fromisoformat, default=data()["first"])
     parser.add_argument("--years", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1, help="processes; the portals are dealt out")
+    parser.add_argument("--jobs", type=int, default=1, help="portals at a time")
     parser.add_argument("--every", type=int, default=91, help="days between full crawls; 0: none")
     parser.add_argument("--scope", default="due", help="due, or all: a full crawl a night")
     parser.add_argument("--home", type=Path, help="where the archives go")
@@ -71,25 +72,20 @@ def _simulate(told: argparse.Namespace, keys: list[str], folder: Path) -> Outcom
 
 
 def _apart(told: argparse.Namespace, keys: list[str], folder: Path) -> list[Outcome]:
-    """One process for each share of the portals."""
-    at_work = []
-    for number in range(min(told.jobs, len(keys))):
-        file = folder / f"{number}.outcome"
-        command = [
-            sys.executable,
-            "-m",
-            "tests.decade",
-            "--portals",
-            ",".join(keys[number :: told.jobs]),
-        ]
-        for name in ("first", "years", "seed", "every", "scope"):
-            command += [f"--{name}", str(getattr(told, name))]
-        command += ["--home", str(folder), "--outcome", str(file)]
-        at_work.append((subprocess.Popen(command), file))
-    codes = [process.wait() for process, _ in at_work]
-    if any(codes):
-        raise SystemExit("a share of the portals could not be simulated: see above")
-    return [pickle.loads(file.read_bytes()) for _, file in at_work]
+    """A process and an archive for each portal, `jobs` of them at a time."""
+    with ThreadPoolExecutor(told.jobs) as pool:
+        return list(pool.map(lambda key: _one(told, key, folder), keys))
+
+
+def _one(told: argparse.Namespace, key: str, folder: Path) -> Outcome:
+    file = folder / f"{key}.outcome"
+    command = [sys.executable, "-m", "tests.decade", "--portals", key]
+    for name in ("first", "years", "seed", "every", "scope"):
+        command += [f"--{name}", str(getattr(told, name))]
+    if subprocess.call([*command, "--home", str(folder), "--outcome", str(file)]):
+        raise SystemExit(f"{key} could not be simulated: see above")
+    found: Outcome = pickle.loads(file.read_bytes())
+    return found
 
 
 if __name__ == "__main__":

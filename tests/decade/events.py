@@ -173,7 +173,8 @@ class _Author:
             return Report(key, organ, year, until, at, day if there else None)
         chance = self.rng.random() * 100
         rates = self.rates
-        if chance < rates["never"]:
+        latest = [organ.key, year] in rates["latest"]
+        if chance < rates["never"] and not latest:
             return Report(key, organ, year, until, None, None)
         if until is not None and chance < rates["never"] + rates["late"] + rates["backdated"]:
             longest = float(rates["longest_delay"])
@@ -185,6 +186,9 @@ class _Author:
             elif delay:
                 day = until + timedelta(min(delay, 60))
         at = moment(day, self.rng.randrange(9, 18), self.rng.randrange(60))
+        if until is not None and latest:
+            day = shown = until + timedelta(self.rates["longest_delay"])
+            at = moment(day, 10)
         self.events.append(Event(at, self.portal, "publish", key))
         return Report(key, organ, year, until, at, shown)
 

@@ -35,16 +35,9 @@ def merged(outcomes: list[Outcome]) -> Outcome:
         whole.nights_with_requests = max(whole.nights_with_requests, one.nights_with_requests)
         whole.cells += one.cells
         whole.late += one.late
+        whole.latest = max(whole.latest, one.latest)
         whole.wrong_days += one.wrong_days
-        for name in (
-            "unknown",
-            "doubtful",
-            "wrong",
-            "missing_cells",
-            "late_wrong",
-            "unseen",
-            "gaps",
-        ):
+        for name in _LISTS:
             getattr(whole, name).extend(getattr(one, name))
         for key, hours in one.delays.items():
             whole.delays[key] += hours
@@ -68,6 +61,7 @@ def lines(found: Outcome) -> Iterator[Line]:
     late = found.late
     yield Line("late reports found", f"{late['found']}")
     yield Line("  dated as the world dates them", f"{late['dated']}", "all", not found.late_wrong)
+    yield Line("  the latest, days after its deadline", f"{found.latest}")
     yield _none("changes never shown", found.unseen)
     yield from _requests(found)
     yield from _delays(found)

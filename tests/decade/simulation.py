@@ -87,6 +87,7 @@ class Outcome:
     wrong_days: int = 0
     missing_cells: list[str] = field(default_factory=list)
     late: Counter[str] = field(default_factory=Counter)
+    latest: int = 0
     late_wrong: list[str] = field(default_factory=list)
     delays: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     unseen: list[str] = field(default_factory=list)
@@ -346,6 +347,7 @@ class Simulation:
         if expected is None:
             return
         self.outcome.late["found"] += 1
+        self.outcome.latest = max(self.outcome.latest, expected)
         if cell["late_days"] == expected:
             self.outcome.late["dated"] += 1
         else:
