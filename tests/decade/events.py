@@ -173,7 +173,7 @@ class _Author:
             return Report(key, organ, year, until, at, day if there else None)
         chance = self.rng.random() * 100
         rates = self.rates
-        latest = [organ.key, year] in rates["latest"]
+        latest = [organ.key, year] in data()["reports"]["latest"]
         if chance < rates["never"] and not latest:
             return Report(key, organ, year, until, None, None)
         if until is not None and chance < rates["never"] + rates["late"] + rates["backdated"]:
