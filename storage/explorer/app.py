@@ -1,35 +1,96 @@
-"""The explorer's pages. So far: the alerts as a feed, and the figures for Prometheus."""
+"""The explorer: the archive in a browser. A module of `pages` is found by standing there."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
 
 import sqlalchemy as sa
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from storage.feed import feed
-from storage.metrics import exposition
+from storage.errors import DatabaseError, NotInArchive, StorageError, Withdrawn
+from storage.explorer import pages
+from storage.explorer.site import HERE, Site
 from storage.settings import Settings
 
+# No request leaves a page: nothing comes from elsewhere, and no script or style stands in it.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; frame-src {}"
+)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_STATUS: dict[type[Exception], int] = {Withdrawn: 410, NotInArchive: 404, DatabaseError: 503}
 
-def make_app(engine: sa.Engine, settings: Settings) -> Starlette:
-    """The application on an archive opened for reading."""
 
-    # Plain functions: Starlette runs them in a thread, where the database may take its time.
-    def alerts_atom(_request: Request) -> Response:
-        with engine.connect() as connection:
-            return Response(feed(connection), media_type="application/atom+xml")
+def make_app(engine: sa.Engine, settings: Settings, *, replay: str = "") -> Starlette:
+    """The application on an archive opened for reading; `replay`: the origin of archived pages."""
+    site = Site(engine, settings, replay)
 
-    def metrics(_request: Request) -> Response:
-        try:
-            with engine.connect() as connection:
-                figures = exposition(connection, settings, datetime.now(UTC))
-        except ModuleNotFoundError:
-            cure = "needs the extra `metrics`: pip install -e '.[metrics]'\n"
-            return PlainTextResponse(cure, status_code=501)
-        return Response(figures, media_type="text/plain; version=0.0.4; charset=utf-8")
+    def refused(request: Request, error: Exception) -> Response:
+        found = (status for kind, status in _STATUS.items() if isinstance(error, kind))
+        return site.page(request, "error.html.jinja", status=next(found, 400), sentence=str(error))
 
-    return Starlette(routes=[Route("/alerts.atom", alerts_atom), Route("/metrics", metrics)])
+    def unknown(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return site.page(request, "error.html.jinja", status=status, sentence="")
+
+    return Starlette(
+        routes=[*_routes(site), Route("/static/htmx.js", _htmx), _static()],
+        exception_handlers={StorageError: refused, HTTPException: unknown},
+        middleware=[Middleware(Guard, policy=_POLICY.format(replay or "'none'"))],
+    )
+
+
+def _routes(site: Site) -> Iterator[BaseRoute]:
+    for module in sorted(each.name for each in iter_modules(pages.__path__)):
+        yield from import_module(f"{pages.__name__}.{module}").routes(site)
+
+
+def _static() -> Mount:
+    return Mount("/static", StaticFiles(directory=HERE / "static"))
+
+
+def _htmx(_request: Request) -> Response:
+    """htmx, from the package that carries it; without it every page works all the same."""
+    package = find_spec("js_lib_htmx")
+    if package is None or package.origin is None:
+        raise HTTPException(404)
+    file = Path(package.origin).parent / "static/htmx/htmx.min.js"
+    return FileResponse(file, media_type="text/javascript")
+
+
+class Guard:
+    """Every answer says what a browser may do with it; a page may say less for itself."""
+
+    def __init__(self, app: ASGIApp, policy: str) -> None:
+        self.app, self.headers = app, {"Content-Security-Policy": policy, **_HEADERS}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add(message)
+            await send(message)
+
+        await self.app(scope, receive, guarded if scope["type"] == "http" else send)
+
+    def _add(self, message: MutableMapping[str, Any]) -> None:
+        headers = MutableHeaders(scope=message)
+        for name, value in self.headers.items():
+            headers.setdefault(name, value)
