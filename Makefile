@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test clean
+.PHONY: demo test browser clean
 
 # The environment is made anew when the pins or the project file change.
 .venv/.ready: constraints.txt pyproject.toml
@@ -14,7 +14,14 @@ BIN := .venv/bin
 demo: .venv/.ready
 	$(BIN)/python -m tests.demo
 
-test: .venv/.ready
+# The explorer is looked at in Debian's chromium. Where it is missing and we may not install it, the
+# tests that need it are skipped, and say so.
+browser:
+	@command -v chromium > /dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk; } > /dev/null || \
+	  echo "chromium could not be installed: the tests that need it are skipped" >&2
+
+test: .venv/.ready browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
