@@ -16,11 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from storage.asof import AsOf, current_readings, shown_reports
+from storage.asof import AsOf
 from storage.errors import BadQuestion
 from storage.packing import STATES
 from storage.personal import find
 from storage.schema import corrections, figures, form_cells, organs, readings
+from storage.standing import stands
 from storage.withdrawals import Tombstone, tombstones
 
 # Beyond the states of a cell: the report's form has no such cell; no statutory tables were read of
@@ -116,17 +117,18 @@ def positions(connection: sa.Connection, cell: str) -> dict[int, int]:
 
 
 def standing(as_of: AsOf | None) -> sa.Subquery:
-    """A row for each annual report that is shown, with the reading that stands for it, if any."""
-    p, n, r, o = shown_reports(as_of), current_readings(as_of), readings.c, organs.c
+    """A row for each annual report that is shown, with the reading that stands for it, if any, and
+    the version that was read.
+    """
+    stood = stands(as_of)
+    s, r, o = stood.c, readings.c, organs.c
     return (
-        sa.select(p.c.id.label("report_id"), o.id.label("organ_id"), o.division_code)
-        .add_columns(o.name.label("organ"), o.kind, p.c.year)
-        .add_columns(r.id.label("reading_id"), r.version_id, r.layout, r.form_id)
-        .select_from(p)
-        .join(organs, o.id == p.c.organ_id)
-        .join(n, n.c.report_id == p.c.id)
-        .outerjoin(readings, r.id == n.c.reading_id)
-        .where(p.c.kind == "annual")
+        sa.select(s.report_id, s.organ_id, s.division_code, o.name.label("organ"), o.kind, s.year)
+        .add_columns(s.reading_id, r.version_id, s.layout, s.form_id)
+        .select_from(stood)
+        .join(organs, o.id == s.organ_id)
+        .outerjoin(readings, r.id == s.reading_id)
+        .where(s.kind == "annual")
         .subquery("standing_readings")
     )
 
