@@ -14,6 +14,7 @@ StorageError
 │   ├── WarcNotWritten        the disk refused; nothing half-written is left
 │   └── WarcNotReadable       a record is not where its row says, or not what it was
 ├── ManifestBroken          the chain of the manifest cannot be continued
+├── BadQuestion             a question asks for what cannot be: a date, a basis, a cell, a cursor
 └── NotInArchive            an organ, a report or a capture that the archive does not hold
     └── Withdrawn             it holds it, and shows it to nobody
 """
@@ -79,6 +80,10 @@ class WarcNotReadable(WarcError):
 
 class ManifestBroken(StorageError):
     """Raised when an entry of the manifest was changed, moved or taken away."""
+
+
+class BadQuestion(StorageError):
+    """Raised when a question asks for what cannot be; the message says what could."""
 
 
 class NotInArchive(StorageError):

@@ -15,10 +15,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage import standing
 from storage.errors import WithdrawalRefused
 from storage.personal import masked
 from storage.schema import (
     aliases,
+    observations,
     organs,
     readings,
     reports,
@@ -238,3 +240,19 @@ def _add(
         "made_at": at,
     }
     conn.execute(withdrawals.insert(), row)
+    standing.refresh(conn, _reports_of(conn, thing))
+
+
+def _reports_of(conn: sa.Connection, thing: Thing) -> set[int]:
+    """The reports of which it is, or is a part."""
+    if thing.report_id is not None:
+        return {thing.report_id}
+    v, a, o = versions.c, aliases.c, observations.c
+    if thing.version_id is not None:
+        query = sa.select(v.report_id).where(v.id == thing.version_id)
+        return set(conn.execute(query).scalars())
+    at_address = sa.select(a.id).where(a.url == thing.url)
+    seen_there = sa.select(v.report_id).join(observations, o.version_id == v.id)
+    known = sa.select(a.report_id).where(a.url == thing.url)
+    both = known.union(seen_there.where(o.alias_id.in_(at_address)))
+    return set(conn.execute(both).scalars())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -93,17 +93,13 @@ def organs(division: Division = None, as_json: Json = False) -> None:
 
 def _moment(asked: str | None) -> datetime:
     """Now, the end of a day in China, or a moment with its time zone."""
-    if asked is None:
-        return datetime.now(UTC)
+    from storage.asof import moment
+    from storage.errors import BadQuestion
+
     try:
-        moment = datetime.fromisoformat(asked)
-    except ValueError as error:
-        raise typer.BadParameter(f"--at {asked}: no date such as 2026-04-01") from error
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC)
-    if len(asked) > len("2026-04-01"):
-        raise typer.BadParameter(f"--at {asked}: say in which time zone, or give the day alone")
-    return moment.replace(tzinfo=UTC) + timedelta(days=1, hours=-8, microseconds=-1)
+        return datetime.now(UTC) if asked is None else moment(asked)
+    except BadQuestion as error:
+        raise typer.BadParameter(f"--at {error}") from error
 
 
 def _captures(cell: Cell) -> set[int]:

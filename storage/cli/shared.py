@@ -16,6 +16,7 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from storage.asof import AsOf
     from storage.queries.organs import Organ
 
 app = typer.Typer(
@@ -34,6 +35,20 @@ Division = Annotated[
 Year = Annotated[int | None, typer.Option("--year", help="Only this reporting year.")]
 OrganOption = Annotated[
     str | None, typer.Option("--organ", help="Only this organ: name, portal key or division code.")
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="DATE", help="As of the end of this day in China; see --basis."
+    ),
+]
+BasisOption = Annotated[
+    str,
+    typer.Option(
+        "--basis",
+        metavar="known|published",
+        help="Of --as-of: what the archive had known, or what had been published.",
+    ),
 ]
 
 
@@ -101,6 +116,18 @@ def organ(connection: Connection, asked: str) -> Organ:
 
 def organ_id(connection: Connection, asked: str | None) -> int | None:
     return None if asked is None else organ(connection, asked).id
+
+
+def as_of(asked: str | None, basis: str) -> AsOf | None:
+    """The moment that --as-of and --basis name; None for today. Raises BadQuestion."""
+    from storage.asof import AsOf
+    from storage.errors import BadQuestion
+
+    if asked is not None:
+        return AsOf.parse(asked, basis)
+    if basis != "known":
+        raise BadQuestion("--basis says what --as-of means: give --as-of as well")
+    return None
 
 
 def print_json(answer: Any) -> None:
