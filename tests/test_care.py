@@ -58,6 +58,7 @@ INSIDE = {
     "storage.queries.report.holds_reports": "yes or no",
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",
+    "storage.queries.report.place_of": "numbers of tables, rows and columns",
     "storage.queries.lives.short_name": "a name given to it",
     "storage.queries.sources.places": "files and digests",
     "storage.queries.spiders.spiders": "what a crontab is made of",
