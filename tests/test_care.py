@@ -55,6 +55,7 @@ FIGURE = "8123456"
 # Public functions of storage.queries whose answers do not leave as they are.
 INSIDE = {
     "storage.queries.organs.find_organ": "an organ that was named is looked up",
+    "storage.queries.diff.find_place": "a place that was named is looked up",
     "storage.queries.report.holds_reports": "yes or no",
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",
@@ -82,6 +83,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "coverage": [[]],
     "report": [[TIANSHAN, "2019"]],
     "history": [[TIANSHAN, "2019"]],
+    "diff": [[f"{TIANSHAN}/2019@1", f"{TIANSHAN}/2019@2"], [f"{TIANSHAN}/2019", f"{BUREAU}/2020"]],
     "findings": [[]],
     "runs": [[]],
     "run": [[], ["1", "--lang", "zh"]],
