@@ -65,6 +65,7 @@ INSIDE = {
     "storage.queries.spiders.spiders": "what a crontab is made of",
     "storage.queries.run_report.newest_run": "a number",
     "storage.queries.visits.past": "what the crawler goes by",
+    "storage.queries.captures.lines_of": "an HTTP head taken apart",
     "storage.queries.withdrawals.acts": "names what may be restored; covers what persons wrote",
 }
 # What a question may not ask: with these, what was withdrawn comes back.
