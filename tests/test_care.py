@@ -56,6 +56,11 @@ FIGURE = "8123456"
 INSIDE = {
     "storage.queries.organs.find_organ": "an organ that was named is looked up",
     "storage.queries.diff.find_place": "a place that was named is looked up",
+    "storage.queries.organs.organ_at": "an organ that was named is looked up",
+    "storage.queries.report.cells_of": "a part of other questions' answers",
+    "storage.queries.report.findings_of": "a part of other questions' answers",
+    "storage.queries.report.indicator_of": "a part of other questions' answers",
+    "storage.queries.report.kept_table": "a part of other questions' answers",
     "storage.queries.report.holds_reports": "yes or no",
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",

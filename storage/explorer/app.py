@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.errors import DatabaseError, NotInArchive, StorageError, Withdrawn
 from storage.explorer import pages
+from storage.explorer.asked import Unclear
 from storage.explorer.site import HERE, Site
+from storage.explorer.state import Watch
 from storage.settings import Settings
 
 # No request leaves a page: nothing comes from elsewhere, and no script or style stands in it.
@@ -36,25 +39,46 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_STATUS: dict[type[Exception], int] = {Withdrawn: 410, NotInArchive: 404, DatabaseError: 503}
+# What is refused: the status, and the sentence of words/error.toml.
+_REFUSALS: dict[type[Exception], tuple[int, str]] = {
+    Withdrawn: (410, "withdrawn"),
+    NotInArchive: (404, "not_here"),
+    DatabaseError: (503, "database"),
+}
 
 
 def make_app(engine: sa.Engine, settings: Settings, *, replay: str = "") -> Starlette:
     """The application on an archive opened for reading; `replay`: the origin of archived pages."""
-    site = Site(engine, settings, replay)
+    watch = Watch(engine)
+    site = Site(engine, settings, watch, replay)
 
     def refused(request: Request, error: Exception) -> Response:
-        found = (status for kind, status in _STATUS.items() if isinstance(error, kind))
-        return site.page(request, "error.html.jinja", status=next(found, 400), sentence=str(error))
+        found = (told for kind, told in _REFUSALS.items() if isinstance(error, kind))
+        status, key = next(found, (400, "refused"))
+        if isinstance(error, Unclear):
+            key, facts, detail = error.key, error.facts, ""
+        else:
+            facts, detail = {}, str(error)
+        return site.page(
+            request, "error.html.jinja", status=status, key=key, facts=facts, detail=detail
+        )
 
     def unknown(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        return site.page(request, "error.html.jinja", status=status, sentence="")
+        return site.page(
+            request, "error.html.jinja", status=status, key="unknown", facts={}, detail=""
+        )
+
+    @asynccontextmanager
+    async def life(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        watch.close()
 
     return Starlette(
         routes=[*_routes(site), Route("/static/htmx.js", _htmx), _static()],
         exception_handlers={StorageError: refused, HTTPException: unknown},
         middleware=[Middleware(Guard, policy=_POLICY.format(replay or "'none'"))],
+        lifespan=life,
     )
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, get_args
-from urllib.parse import urlencode
+from typing import Any, Literal, TypeVar, get_args
+from urllib.parse import urlencode, urlsplit
 
 import sqlalchemy as sa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from storage.asof import ZONE
+from storage.explorer.asked import Unclear
 from storage.explorer.links import Links
+from storage.explorer.state import Kept, Watch
 from storage.settings import Settings
 
 Lang = Literal["zh", "en"]
 Ask = Callable[[Request, sa.Connection], Response]
+T = TypeVar("T")
 
 HERE = Path(__file__).parent
 
@@ -31,23 +38,47 @@ class Site:
 
     engine: sa.Engine
     settings: Settings
+    watch: Watch
     replay: str = ""
     templates: Environment = field(default_factory=lambda: _environment())
+    _kept: Kept = field(default_factory=Kept)
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """The archive, asked as of one moment: a page shows one state of it."""
         with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
-    def answer(self, ask: Ask) -> Callable[[Request], Response]:
-        """An endpoint that asks the archive. A plain function: Starlette runs it in a thread."""
+    def answer(self, ask: Ask, *, lasting: bool = True) -> Callable[[Request], Response]:
+        """An endpoint that asks the archive. A plain function: Starlette runs it in a thread.
+
+        A browser that has the answer of this state of the archive is told so, and nothing is asked.
+        `lasting`: the answer follows from the archive, the day and the question alone.
+        """
 
         def endpoint(request: Request) -> Response:
+            if "\0" in f"{request.url.path}{request.query_params}":
+                raise Unclear("character")
+            tag = self._tag(request) if lasting else None
+            if tag is not None and _has(request, tag):
+                return _tagged(Response(status_code=304), tag)
             with self.connection() as connection:
-                return ask(request, connection)
+                answer = ask(request, connection)
+            return answer if tag is None else _tagged(answer, tag)
 
         return endpoint
+
+    def keep(self, question: Hashable, make: Callable[[], T]) -> T:
+        """The answer to a costly question, kept while the archive and the day stay as they are."""
+        return self._kept.get((self.watch.state(), question), make)
+
+    def _tag(self, request: Request) -> str:
+        asked = f"{request.url.path}?{request.url.query}"
+        accepted = request.headers.get("accept", "") if "/api/" in asked else language(request)
+        said = sha256(f"{self.watch.state()} {accepted} {asked}".encode()).hexdigest()
+        return f'W/"{said[:24]}"'
 
     def page(
         self, request: Request, template: str, *, status: int = 200, **told: Any
@@ -67,6 +98,19 @@ class Site:
         text = self.templates.get_template(template).render(context)
         headers = {"Content-Language": lang, "Vary": "Accept-Language"}
         return HTMLResponse(text, status_code=status, headers=headers)
+
+
+def _has(request: Request, tag: str) -> bool:
+    known = request.headers.get("if-none-match", "")
+    return tag in (each.strip() for each in known.split(","))
+
+
+def _tagged(answer: Response, tag: str) -> Response:
+    """Kept by the browser, and asked about each time: a withdrawal counts at once."""
+    answer.headers["ETag"] = tag
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.headers["Vary"] = "Accept-Language"
+    return answer
 
 
 def language(request: Request) -> Lang:
@@ -98,6 +142,8 @@ class Words(Mapping[str, "str | Words"]):
 
     def __getitem__(self, name: str) -> str | Words:
         found = self._table[name]
+        if isinstance(found, str):
+            return found
         if "zh" in found and isinstance(found["zh"], str):
             return str(found[self._lang])
         return Words(found, self._lang)
@@ -117,10 +163,43 @@ def words(lang: Lang) -> Words:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"moment": moment, "grouped": grouped, "outward": outward}
+    return environment
+
+
+def moment(at: datetime | str) -> Markup:
+    """A moment of the archive (with its zone; ISO or datetime) as a clock in China shows it.
+
+    >>> moment("2020-03-06T06:38:00+00:00")
+    Markup('<time datetime="2020-03-06T06:38:00+00:00">2020-03-06 14:38</time>')
+    """
+    known = datetime.fromisoformat(at) if isinstance(at, str) else at
+    shown = known.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")
+    return Markup('<time datetime="{}">{}</time>').format(known.isoformat(), shown)
+
+
+def grouped(number: int) -> str:
+    """
+    >>> grouped(100000)
+    '100,000'
+    """
+    return f"{number:,}"
+
+
+def outward(url: str) -> str:
+    """An address of the web as the target of a link; nothing else becomes one.
+
+    >>> outward("https://www.example.org/a"), outward("javascript:alert(1)")
+    ('https://www.example.org/a', '')
+    """
+    try:
+        return url if urlsplit(url).scheme in ("http", "https") else ""
+    except ValueError:
+        return ""

@@ -40,6 +40,14 @@ def find_organ(connection: sa.Connection, asked: str) -> Organ:
     raise NotInArchive(f"the archive knows no organ {asked}: {_near(connection, asked)}")
 
 
+def organ_at(connection: sa.Connection, division: str, name: str) -> Organ:
+    """The organ of an address: its division code and its whole name. Raises NotInArchive."""
+    found = _where(connection, (organs.c.division_code == division) & (organs.c.name == name))
+    if not found:
+        raise NotInArchive(f"the archive knows no organ {name} in {division}")
+    return found[0]
+
+
 def _where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Organ]:
     o = organs.c
     query = sa.select(o.id, o.division_code, o.name).join(portals, portals.c.key == o.portal)

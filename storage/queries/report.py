@@ -278,10 +278,10 @@ def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormR
         urls=[page.url for page in pages],
         attachments=_attachments(connection, row.id),
         tables=_tables(reading.cells, corrected) if reading else {},
-        cells=_cells_of(reading, corrected) if reading else [],
-        findings=_findings([*_said_in(reading), *_said_across(connection, row.id)]),
-        indicators=[_indicator(each) for each in reading.indicators] if reading else [],
-        unclaimed=[_kept(grid) for grid in reading.grids if grid.rows] if reading else [],
+        cells=cells_of(reading, corrected) if reading else [],
+        findings=findings_of([*_said_in(reading), *_said_across(connection, row.id)]),
+        indicators=[indicator_of(each) for each in reading.indicators] if reading else [],
+        unclaimed=[kept_table(grid) for grid in reading.grids if grid.rows] if reading else [],
         masked={},
     )
     told["masked"] = {str(kind): count for kind, count in personal_in(told).items()}
@@ -320,7 +320,7 @@ def _corrected(connection: sa.Connection, report_id: int) -> dict[str, CellCorre
     }
 
 
-def _indicator(found: IndicatorRecord) -> Indicator:
+def indicator_of(found: IndicatorRecord) -> Indicator:
     return Indicator(
         key=found.key,
         block=found.block,
@@ -332,7 +332,7 @@ def _indicator(found: IndicatorRecord) -> Indicator:
     )
 
 
-def _kept(grid: GridRecord) -> KeptTable:
+def kept_table(grid: GridRecord) -> KeptTable:
     return KeptTable(page=grid.page, sheet=grid.sheet, rows=grid.rows or ())
 
 
@@ -393,7 +393,7 @@ def _tables(
     return tables
 
 
-def _cells_of(reading: ReadingRecord, corrected: Mapping[str, CellCorrection]) -> list[Cell]:
+def cells_of(reading: ReadingRecord, corrected: Mapping[str, CellCorrection]) -> list[Cell]:
     grids = {grid.ordinal: grid for grid in reading.grids}
     return [_cell(cell, grids, corrected.get(cell.path)) for cell in reading.cells]
 
@@ -430,7 +430,7 @@ def _said_in(reading: ReadingRecord | None) -> tuple[FindingRecord, ...]:
     return (*reading.verdicts, *reading.findings) if reading else ()
 
 
-def _findings(said: Iterable[FindingRecord]) -> list[Finding]:
+def findings_of(said: Iterable[FindingRecord]) -> list[Finding]:
     return [
         Finding(
             rule=each.rule,

@@ -28,4 +28,4 @@ def routes(site: Site) -> Iterator[Route]:
         return Response(figures, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     yield Route("/alerts.atom", site.answer(alerts_atom))
-    yield Route("/metrics", site.answer(metrics))
+    yield Route("/metrics", site.answer(metrics, lasting=False))

@@ -1,0 +1,49 @@
+"""What an address asks for: its parameters, checked; a bad one is told in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+
+from storage.errors import StorageError
+
+# Longer than any year, and still an integer of PostgreSQL.
+_MOST_DIGITS = 9
+
+
+class Unclear(StorageError):
+    """Raised when an address asks for something in a way that means nothing.
+
+    `key` is a sentence of words/error.toml, `facts` what it names.
+    """
+
+    def __init__(self, key: str, **facts: str) -> None:
+        super().__init__(f"{key}: {facts}")
+        self.key, self.facts = key, facts
+
+
+def word(request: Request, name: str) -> str | None:
+    """A parameter as text; None where it is not given or empty."""
+    return request.query_params.get(name, "").strip() or None
+
+
+def number(request: Request, name: str) -> int | None:
+    """A parameter as a whole number. Raises Unclear."""
+    value = word(request, name)
+    return None if value is None else whole(name, value)
+
+
+def whole(name: str, value: str) -> int:
+    """A whole number of a parameter or of a part of the path. Raises Unclear."""
+    if value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    raise Unclear("number", name=name, value=value)
+
+
+def one_of(request: Request, name: str, choices: Sequence[str]) -> str | None:
+    """A parameter that is one of these. Raises Unclear."""
+    value = word(request, name)
+    if value is None or value in choices:
+        return value
+    raise Unclear("choice", name=name, value=value, choices=", ".join(choices))
