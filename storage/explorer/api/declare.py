@@ -42,12 +42,13 @@ _WHOLE = re.compile(r"-?[0-9]{1,10}")
 class Parameter:
     """One parameter. `schema` (JSON Schema) is what the document says and what is checked.
 
-    A parameter in a path is required, one with a `default` never is.
+    A parameter in a path is required, one with a `default` never is. A cursor has no example: it
+    belongs to the answer before.
     """
 
     name: str
     schema: Mapping[str, Any]
-    example: str | int
+    example: str | int | None
     required: bool = False
     default: str | int | None = None
 
@@ -77,7 +78,7 @@ class Parameter:
             name=self.name,
             value=repr(text),
             rule=said,
-            example=self.example,
+            example=self.example or "-",
         )
 
 
@@ -101,7 +102,7 @@ def number_of(name: str) -> Parameter:
 
 
 def text(
-    name: str, example: str, *, pattern: str = TEXT, longest: int = 100, required: bool = False
+    name: str, example: str | None, *, pattern: str = TEXT, longest: int = 100, required: bool = False
 ) -> Parameter:
     """A text; never an empty one."""
     schema = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern}
@@ -128,7 +129,7 @@ DIVISION = text("division", "650102", pattern=CODE, longest=12)
 ORGAN = text("organ", "乌鲁木齐市天山区人民政府")
 YEAR = whole("year", 2000, 2099, 2020)
 LIMIT = whole("limit", 1, 1000, 50, default=100)
-CURSOR = text("cursor", "cXVlc3Rpb24", pattern=r"^[A-Za-z0-9_-]+$", longest=2000)
+CURSOR = text("cursor", None, pattern=r"^[A-Za-z0-9_-]+$", longest=2000)
 AS_OF = moment("as_of")
 BASIS = choice("basis", ("known", "published"), default="known")
 # In paths.

@@ -42,7 +42,7 @@ def document(endpoints: Sequence[Endpoint], *, needs_token: bool) -> dict[str, A
     shapes = Shapes()
     shapes.components["Problem"] = _problem(shapes)
     paths = {
-        "/": _path("index", {}, _closed({"links": _map(_LINK | {"type": "string"})}), []),
+        "/": _path("index", {}, _closed({"links": _map({"type": "string", "format": "uri-template"})}), []),
         "/openapi.json": _path("openapi", {}, {"type": "object"}, []),
     }
     for each in endpoints:
@@ -127,7 +127,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
             "schema": {
                 **each.schema,
                 **({} if each.default is None else {"default": each.default}),
-                "examples": [each.example],
+                **({} if each.example is None else {"examples": [each.example]}),
             },
         }
         for name, each in endpoint.every.items()

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 from starlette.responses import Response
 
@@ -66,7 +66,7 @@ class Refusal(Exception):
             told["parameter"] = self.parameter
         if self.near is not None:
             told["near"] = list(self.near)
-        return Problem(**told)  # type: ignore[typeddict-item]
+        return cast(Problem, told)
 
 
 def busy(kind: str) -> Refusal:

@@ -66,11 +66,17 @@ class Shapes:
         """The schema of a TypedDict itself: an object with these fields and no others."""
         hints = get_type_hints(kind, include_extras=True)
         properties = {name: self.of(each) for name, each in hints.items()}
+        # `__required_keys__` does not see NotRequired where annotations are texts.
+        required = [
+            name
+            for name, each in hints.items()
+            if get_origin(each) is not NotRequired and name not in kind.__optional_keys__
+        ]
         return {
             "type": "object",
             "description": " ".join((getdoc(kind) or "").split()),
             "properties": properties,
-            "required": sorted(kind.__required_keys__),
+            "required": required,
             "additionalProperties": False,
         }
 
