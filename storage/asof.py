@@ -34,6 +34,9 @@ Basis = Literal["known", "published"]
 
 # Dates that pages show are of this place, and so is a day that somebody asks about.
 ZONE = ZoneInfo("Asia/Shanghai")
+# The report that is asked about, where it is one: a moment of all of them is long to look up.
+Of = int | sa.ColumnElement[int] | None
+
 _LOCAL = "%Y-%m-%d %H:%M:%S"
 
 
@@ -73,27 +76,28 @@ def moment(asked: str) -> datetime:
     raise BadQuestion(f"{asked}: say in which time zone, or give the day alone")
 
 
-def shown_reports(as_of: AsOf | None) -> sa.FromClause:
+def shown_reports(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     """`shown_reports`: of a moment, those of which an address was known or a version stood."""
     if as_of is None:
         return schema.shown_reports
     r = schema.shown_reports.c
-    return sa.select(*r).where(r.id.in_(_reports_then(as_of))).subquery("reports_then")
+    query = sa.select(*r).where(r.id.in_(_reports_then(as_of, report_id)), *_of(r.id, report_id))
+    return query.subquery("reports_then")
 
 
-def shown_aliases(as_of: AsOf | None) -> sa.FromClause:
+def shown_aliases(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     """`shown_aliases`: of a moment, those that were known, or where a version stood by then."""
     if as_of is None:
         return schema.shown_aliases
     a = schema.shown_aliases.c
     then: sa.ColumnElement[bool] = a.first_seen <= _at(as_of)
     if as_of.basis == "published":
-        s = _sights(as_of).c
+        s = _sights(as_of, report_id).c
         then = sa.or_(then, a.id.in_(sa.select(s.alias_id)))
-    return sa.select(*a).where(then).subquery("aliases_then")
+    return sa.select(*a).where(then, *_of(a.report_id, report_id)).subquery("aliases_then")
 
 
-def shown_versions(as_of: AsOf | None) -> sa.FromClause:
+def shown_versions(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     """`shown_versions`: of a moment, those that had been there by then; `last_seen` is the last
     sight that tells so.
     """
@@ -104,23 +108,23 @@ def shown_versions(as_of: AsOf | None) -> sa.FromClause:
     if as_of.basis == "known":
         seen = _last_sight(as_of, v.id)
         query = sa.select(*own, seen.label("last_seen")).where(seen.is_not(None))
-        return query.subquery("versions_then")
-    s = _sights(as_of).c
+        return query.where(*_of(v.report_id, report_id)).subquery("versions_then")
+    s = _sights(as_of, report_id).c
     last = sa.select(s.version_id, sa.func.max(s.seen_at).label("last_seen"))
     seen_then = last.group_by(s.version_id).subquery("seen_then")
     query = sa.select(*own, seen_then.c.last_seen).join(seen_then, seen_then.c.version_id == v.id)
     return query.subquery("versions_then")
 
 
-def current_versions(as_of: AsOf | None) -> sa.FromClause:
+def current_versions(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     """`current_versions`: of each page and file the version that stood, with its reading."""
     if as_of is None:
         return schema.current_versions
     if as_of.basis == "known":
-        v = shown_versions(as_of).c
+        v = shown_versions(as_of, report_id).c
         of_part, version_id, last = (v.report_id, v.part, v.name), v.id, v.last_seen
     else:
-        s = _sights(as_of).c
+        s = _sights(as_of, report_id).c
         of_part, version_id, last = (s.report_id, s.part, s.name), s.version_id, s.seen_at
     rank = sa.func.row_number().over(
         partition_by=of_part, order_by=(last.desc(), version_id.desc())
@@ -137,20 +141,20 @@ def current_versions(as_of: AsOf | None) -> sa.FromClause:
     )
 
 
-def current_pages(as_of: AsOf | None) -> sa.FromClause:
+def current_pages(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     """`current_pages`: those of `current_versions` that are pages."""
     if as_of is None:
         return schema.current_pages
-    c = current_versions(as_of).c
+    c = current_versions(as_of, report_id).c
     query = sa.select(c.report_id, c.version_id, c.reading_id).where(c.part == "page")
     return query.subquery("current_pages_then")
 
 
-def current_readings(as_of: AsOf | None) -> sa.FromClause:
+def current_readings(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     """`current_readings`: of each report there was the reading that stood for it, or NULL."""
     if as_of is None:
         return schema.current_readings
-    v, r = current_versions(as_of).c, readings.c
+    v, r = current_versions(as_of, report_id).c, readings.c
     best = sa.func.row_number().over(
         partition_by=v.report_id,
         order_by=(
@@ -169,7 +173,7 @@ def current_readings(as_of: AsOf | None) -> sa.FromClause:
     return (
         sa.select(p.id.label("report_id"), n.reading_id)
         .outerjoin(ranked, (n.report_id == p.id) & (n.rank == 1))
-        .where(p.id.in_(_reports_then(as_of)))
+        .where(p.id.in_(_reports_then(as_of, report_id)), *_of(p.id, report_id))
         .subquery("current_readings_then")
     )
 
@@ -186,8 +190,12 @@ def reading_of(version_id: sa.ColumnElement[Any], as_of: AsOf) -> sa.ScalarSelec
     return query.order_by(in_force.desc(), r.id.desc()).limit(1).scalar_subquery()
 
 
-def _reports_then(as_of: AsOf) -> sa.Select[Any]:
-    return sa.select(shown_aliases(as_of).c.report_id)
+def _reports_then(as_of: AsOf, report_id: Of) -> sa.Select[Any]:
+    return sa.select(shown_aliases(as_of, report_id).c.report_id)
+
+
+def _of(column: sa.ColumnElement[Any], report_id: Of) -> list[sa.ColumnElement[bool]]:
+    return [] if report_id is None else [column == report_id]
 
 
 def _last_sight(as_of: AsOf, version_id: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
@@ -196,7 +204,7 @@ def _last_sight(as_of: AsOf, version_id: sa.ColumnElement[Any]) -> sa.ScalarSele
     return query.where(o.version_id == version_id, o.seen_at <= _at(as_of)).scalar_subquery()
 
 
-def _sights(as_of: AsOf) -> sa.Subquery:
+def _sights(as_of: AsOf, report_id: Of) -> sa.Subquery:
     """The observations that tell of the time up to the moment: those made by then, and of each
     page and file the first after it, if the date its version claims lies between the two.
 
@@ -213,6 +221,7 @@ def _sights(as_of: AsOf) -> sa.Subquery:
         .select_from(schema.shown_versions)
         .join(observations, o.version_id == v.id)
         .join(schema.reports, r.id == v.report_id)
+        .where(*_of(v.report_id, report_id))
         .subquery("seen")
     )
     s = seen.c

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from storage import standing
 from storage.errors import CorrectionRefused
 from storage.schema import (
     aliases,
@@ -131,6 +132,7 @@ def correct_identity(
     before, after = {**was._asdict(), "title": _title(conn, target)}, said._asdict()
     for each in urls:
         _add(conn, target, entry, url=each, before=before, after=after)
+    standing.refresh(conn, {report_id, target})
     return target
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 
+from storage import standing
 from storage.corrections import Identity, corrected_identity
 from storage.packing import (
     STATES,
@@ -250,6 +251,7 @@ def sight(
     """
     report_id = _report(conn, key, (url,))
     _alias(conn, report_id, url, "page", "", title, seen_at, outcome)
+    standing.seen(conn, report_id, url, None)
     return report_id
 
 
@@ -294,6 +296,10 @@ def observe(conn: sa.Connection, observation: Observation) -> VersionRef:
         _see_again(conn, versions, version_id, o.seen_at)
     seen = {"version_id": version_id, "capture_id": o.capture_id}
     add_if_new(conn, observations, {**seen, "alias_id": alias_id, "seen_at": o.seen_at})
+    if new or o.part != "page":
+        standing.refresh(conn, [report_id])
+    else:
+        standing.seen(conn, report_id, o.url, version_id)
     return VersionRef(version_id, report_id, new)
 
 
@@ -373,6 +379,7 @@ def keep_reading(
         store_reading(conn, version_id, reading, at)
     elif _says(conn, mine, reading):
         _confirm(conn, mine, reading.parser, at)
+        standing.refresh_version(conn, version_id)
     else:
         raise ReadOtherwise(f"{reading.parser} read version {version_id} otherwise before")
     return True
@@ -440,6 +447,7 @@ def store_reading(
     _store_lines(conn, grids, reading_id, map(_grid_row, reading.grids))
     prose = ({"heading": heading, "text": text} for heading, text in reading.sections)
     _store_lines(conn, sections, reading_id, prose)
+    standing.refresh_version(conn, version_id)
     return int(reading_id)
 
 

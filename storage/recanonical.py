@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
+from storage import standing
 from storage.facts import load_reading
 from storage.rows import add, add_if_new
 from storage.schema import (
@@ -173,6 +174,7 @@ class _Regrouping:
             self._outcome.merged += 1
         for group in self._groups.values():
             self._name(group)
+        standing.refresh(self._connection, [self._part.report_id])
         return self._outcome
 
     def _choose(self) -> None:

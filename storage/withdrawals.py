@@ -15,10 +15,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage import standing
 from storage.errors import WithdrawalRefused
 from storage.personal import masked
 from storage.schema import (
     aliases,
+    observations,
     organs,
     readings,
     reports,
@@ -171,18 +173,16 @@ def withdrawn_addresses(conn: sa.Connection) -> Mapping[str, str]:
 
     One that also led to something that is shown stays.
     """
-    w, a = withdrawn.c, aliases.c
-    shown = sa.select(shown_aliases.c.url)
-    query = (
-        sa.select(w.url, w.made_at, w.reason)
-        .where(w.url.is_not(None))
-        .union_all(
-            sa.select(a.url, w.made_at, w.reason)
-            .join(withdrawn, w.report_id == a.report_id)
-            .where(a.url.not_in(shown))
-        )
-    )
-    return {row.url: said(row.made_at, row.reason) for row in conn.execute(query)}
+    a = aliases.c
+    rows = conn.execute(sa.select(withdrawn)).all()
+    told = {row.url: said(row.made_at, row.reason) for row in rows if row.url is not None}
+    whole = {row.report_id: row for row in rows if row.report_id is not None}
+    # In two steps: a database that joins them begins at the addresses, of which there are many.
+    shown = sa.exists().where(shown_aliases.c.url == a.url)
+    query = sa.select(a.url, a.report_id).where(a.report_id.in_(whole), ~shown)
+    for row in conn.execute(query) if whole else ():
+        told[row.url] = said(whole[row.report_id].made_at, whole[row.report_id].reason)
+    return told
 
 
 def organs_at(conn: sa.Connection, url: str) -> list[str]:
@@ -240,3 +240,19 @@ def _add(
         "made_at": at,
     }
     conn.execute(withdrawals.insert(), row)
+    standing.refresh(conn, _reports_of(conn, thing))
+
+
+def _reports_of(conn: sa.Connection, thing: Thing) -> set[int]:
+    """The reports of which it is, or is a part."""
+    if thing.report_id is not None:
+        return {thing.report_id}
+    v, a, o = versions.c, aliases.c, observations.c
+    if thing.version_id is not None:
+        query = sa.select(v.report_id).where(v.id == thing.version_id)
+        return set(conn.execute(query).scalars())
+    at_address = sa.select(a.id).where(a.url == thing.url)
+    seen_there = sa.select(v.report_id).join(observations, o.version_id == v.id)
+    known = sa.select(a.report_id).where(a.url == thing.url)
+    both = known.union(seen_there.where(o.alias_id.in_(at_address)))
+    return set(conn.execute(both).scalars())

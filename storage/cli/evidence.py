@@ -1,4 +1,4 @@
-"""`archive verify`, `seal`, `audit`: what proves that the archive is what it says."""
+"""`archive verify`, `seal`, `reindex`, `audit`: what proves that the archive is what it says."""
 
 from __future__ import annotations
 
@@ -72,6 +72,23 @@ def seal(
         print("Nothing to seal: no run has been at work since the newest entry.")
     else:
         print(f"{entry.name} sealed, head sha256:{entry.digest}")
+
+
+@app.command()
+def reindex() -> None:
+    """Make anew what follows from other rows; nothing else changes, and nothing sealed."""
+    from storage.database import open_for_writing, transact
+    from storage.settings import Settings
+    from storage.standing import rebuild
+
+    settings = Settings()
+    if settings.sqlite_path is not None and not settings.sqlite_path.is_file():
+        say_empty(None)
+    engine = open_for_writing(settings)
+    try:
+        print(f"standing: {transact(engine, rebuild)} reports")
+    finally:
+        engine.dispose()
 
 
 @audits.command()

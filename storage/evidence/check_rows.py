@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
+from storage import standing
 from storage.database import is_passing
 from storage.evidence.changes import Change, Runs, state_now, unexplained
 from storage.evidence.dependants import resting_on
@@ -35,6 +36,7 @@ def check_rows(connection: sa.Connection, chain: Chain, now: Runs, verdict: Verd
             _strand(connection, chain, now, verdict, name, run, strand)
     _state(connection, chain, now, verdict)
     _sightings(connection, verdict)
+    _derived(connection, verdict)
 
 
 def check_tables(connection: sa.Connection, verdict: Verdict) -> None:
@@ -166,6 +168,15 @@ def _sightings(connection: sa.Connection, verdict: Verdict) -> None:
             FROM_A_COPY,
             resting_on(connection, "versions", version - 1, version),
         )
+
+
+def _derived(connection: sa.Connection, verdict: Verdict) -> None:
+    """What follows from the rows is what it was made from them."""
+    wrong = standing.differing(connection)
+    if wrong:
+        named = ", ".join(map(str, wrong[:_NAMED])) + (", …" if len(wrong) > _NAMED else "")
+        what = f"not what the other tables say, of {len(wrong)} reports ({named})"
+        verdict.wrong("standing", what, "`archive reindex` makes it anew")
 
 
 def _reference(

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from storage.schema import Moment, attempts, captures, metadata
+from storage.schema import DERIVED, Moment, attempts, captures, metadata
 
 # What is written again after a row was added, by table; every other column is written once. An
 # attempt is complete when its run has ended, so it is sealed whole, with its run.
@@ -26,10 +26,11 @@ CHANGING: Mapping[str, frozenset[str]] = {
 }
 
 # Sealed run by run, when the run has ended: their rows are completed, or come out of order, till
-# then. All others but `runs` and `portals` only grow, and are sealed up to their newest row.
+# then. All others but `runs` and `portals` only grow, and are sealed up to their newest row; what
+# follows from other rows can be made anew and is not sealed.
 BY_RUN = ("attempts", "observations")
 GROWING = tuple(
-    name for name in sorted(metadata.tables) if name not in {*BY_RUN, "runs", "portals"}
+    name for name in sorted(metadata.tables) if name not in {*BY_RUN, "runs", "portals", *DERIVED}
 )
 
 Line: TypeAlias = tuple[int | None, int, bytes]

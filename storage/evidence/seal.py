@@ -26,7 +26,7 @@ from storage.evidence.changes import (
 from storage.evidence.ledger import Strand, compared, new_segments
 from storage.evidence.manifest import FOLDER, Chain, Entry, State, add_entry, locked, read_chain
 from storage.evidence.rows import BY_RUN, GROWING, anchor_of, key_of, lines, prepare
-from storage.schema import REVISION, attempts, metadata
+from storage.schema import DERIVED, REVISION, attempts, metadata
 from storage.settings import Settings
 
 _BLOCK = 1 << 20
@@ -34,7 +34,7 @@ _BLOCK = 1 << 20
 
 # What `accept` may take over: the tables, and the WARC files.
 FILES = "files"
-EVERYTHING = frozenset({*metadata.tables, FILES})
+EVERYTHING = frozenset({*metadata.tables, FILES}) - DERIVED
 
 
 @dataclass(slots=True)

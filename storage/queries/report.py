@@ -398,7 +398,8 @@ def cells_of(reading: ReadingRecord, corrected: Mapping[str, CellCorrection]) ->
     return [_cell(cell, grids, corrected.get(cell.path)) for cell in reading.cells]
 
 
-def _place(cell: CellRecord, grids: Mapping[int, GridRecord]) -> CellPlace | None:
+def place_of(cell: CellRecord, grids: Mapping[int, GridRecord]) -> CellPlace | None:
+    """Where a cell stands, with the grids of its reading by their ordinals."""
     if cell.place is None:
         return None
     table, row, column = cell.place
@@ -420,7 +421,7 @@ def _cell(
         raw=cell.raw,
         state=cell.state,
         value=number(cell.value),
-        place=_place(cell, grids),
+        place=place_of(cell, grids),
         correction=correction,
     )
 
