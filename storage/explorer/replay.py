@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape
 from typing import Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.captures import recorded
 from storage.errors import DatabaseError, NotInArchive, StorageError, WarcNotReadable, Withdrawn
 from storage.explorer import archived, downloads
-from storage.explorer.site import HERE, Site
+from storage.explorer.site import HERE, language, moment, words
 from storage.leaving import shown
 from storage.personal import masked
 from storage.queries.captures import CaptureView, captured, nearest_capture, personal_in_capture
@@ -107,8 +109,7 @@ def make_replay(
     """The application on an archive opened for reading; `explorer`: the origin that explains what
     is shown here. `page` and `policy` are replaced by the proof that it can fail, and by nobody.
     """
-    site = Site(engine, settings)
-    replay = _Replay(site, explorer, page, policy)
+    replay = _Replay(engine, settings, explorer, page, policy)
 
     def refused(request: Request, error: Exception) -> Response:
         found = (status for kind, status in _STATUS.items() if isinstance(error, kind))
@@ -141,31 +142,36 @@ def make_replay(
 class _Replay:
     """Plain functions as endpoints: Starlette runs them in threads."""
 
-    site: Site
+    engine: sa.Engine
+    settings: Settings
     explorer: str
     harmless: Callable[[str, archived.Place], str]
     policy: str
 
     def told(self, request: Request, status: int, sentence: str, **more: Any) -> Response:
         """A plain page that says why there is nothing to see."""
-        context = {"sentence": sentence, "code": status, "url": "", "explorer": self.explorer}
-        return self.site.page(request, "replay_told.html.jinja", status=status, **context | more)
+        context = {"sentence": sentence, "code": status, "url": "", "numbers": False}
+        return self._say(request, "replay_told.html.jinja", status, context | more)
+
+    def _say(
+        self, request: Request, template: str, status: int, told: Mapping[str, Any]
+    ) -> Response:
+        lang = language(request)
+        text = (
+            _templates()
+            .get_template(template)
+            .render(lang=lang, say=words(lang), explorer=self.explorer, **told)
+        )
+        return HTMLResponse(text, status_code=status, headers={"Content-Language": lang})
 
     def frame(self, request: Request) -> Response:
         held = self._held(request.path_params["id"])
         leads = None
         if held.view["status"] is not None and 300 <= held.view["status"] < 400:
             leads = self._leads_to(held)
-        answer = self.site.page(
-            request,
-            "replay.html.jinja",
-            view=held.view,
-            kind=held.kind,
-            name=held.name,
-            leads=leads,
-            explorer=self.explorer,
-            numbers=held.kind in ("file", "image") and self._numbers(held),
-        )
+        told = {"view": held.view, "kind": held.kind, "name": held.name, "leads": leads}
+        told["numbers"] = held.kind in ("file", "image") and self._numbers(held)
+        answer = self._say(request, "replay.html.jinja", 200, told)
         answer.headers["Content-Security-Policy"] = FRAME_POLICY
         return answer
 
@@ -173,7 +179,7 @@ class _Replay:
         held = self._held(request.path_params["id"])
         if held.body is None or held.kind in ("file", "nothing"):
             raise NotInArchive(f"capture {held.view['id']} holds no page")
-        with self.site.connection() as connection:
+        with self.engine.connect() as connection:
             hidden = withdrawn_addresses(connection)
         if held.kind == "page":
             text = archived.text_of(held.body, held.view["content_type"])
@@ -182,7 +188,7 @@ class _Replay:
             source = f"/captures/{held.view['id']}/image"
             html = f'<!DOCTYPE html><title></title><img src="{source}" alt="">'
         else:
-            with self.site.connection() as connection:
+            with self.engine.connect() as connection:
                 text = shown(connection, archived.text_of(held.body, held.view["content_type"]))
             html = f"<!DOCTYPE html><title></title><pre>{escape(text)}</pre>"
         headers = {"Content-Security-Policy": self.policy}
@@ -222,8 +228,8 @@ class _Replay:
     def _nearest(self, request: Request) -> int:
         """The capture of an address, near to the one that leads there; nothing hidden."""
         url = request.query_params.get("url", "")
-        with self.site.connection() as connection:
-            view = captured(connection, self.site.settings, request.path_params["id"])
+        with self.engine.connect() as connection:
+            view = captured(connection, self.settings, request.path_params["id"])
             near = view["fetched_at"]
             if near is None:
                 raise Withdrawn(view["withdrawn"] or "")
@@ -234,17 +240,17 @@ class _Replay:
 
     def _held(self, capture_id: int) -> Held:
         """Raises NotInArchive, Withdrawn, or WarcNotReadable."""
-        engine, settings = self.site.engine, self.site.settings
-        with self.site.connection() as connection:
-            view = captured(connection, settings, capture_id)
+        with self.engine.connect() as connection:
+            view = captured(connection, self.settings, capture_id)
         if view["withdrawn"] is not None:
             raise Withdrawn(view["withdrawn"])
         if view["error"] is not None:
             raise WarcNotReadable(view["error"])
+        directory = self.settings.warc_directory
         try:
-            head, raw = recorded(engine, settings.warc_directory, capture_id)
+            head, raw = recorded(self.engine, directory, capture_id)
         except WarcNotReadable as error:
-            message = str(error).replace(f"{settings.warc_directory}/", "")
+            message = str(error).replace(f"{directory}/", "")
             raise WarcNotReadable(message) from error
         body = archived.body_of(head, raw)
         return Held(view, body, _kind(body, view["content_type"]))
@@ -259,7 +265,7 @@ class _Replay:
         """Whether numbers of persons stand in a file: by its name, by what was read of it, and by
         what can be seen without a reader.
         """
-        with self.site.connection() as connection:
+        with self.engine.connect() as connection:
             read = personal_in_capture(connection, held.view["id"])
         return bool(read) or downloads.holds_numbers(held.body or b"")
 
@@ -298,6 +304,15 @@ class _Fence:
         headers = MutableHeaders(scope=message)
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["moment"] = moment
+    return environment
 
 
 def _kind(body: bytes | None, content_type: str | None) -> Kind:
