@@ -36,10 +36,11 @@ from storage.settings import Settings
 from storage.withdrawals import withdrawn_addresses
 
 # Of an archived page: nothing runs, nothing is sent, nothing comes but pictures and styles of the
-# archive. A link leaves the frame when somebody clicks it, and leads into the archive again.
+# archive. A link leaves the frame when somebody clicks it, and leads into the archive again. It may
+# stand in a frame of ours and of the explorer's, whose origin fills the gap.
 PAGE_POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'self' 'unsafe-inline'; form-action 'none'; "
-    "base-uri 'none'; frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation"
+    "base-uri 'none'; frame-ancestors 'self' {}; sandbox allow-top-navigation-by-user-activation"
 )
 # Of our own page around it, in which nothing archived stands but as text.
 FRAME_POLICY = (
@@ -47,14 +48,13 @@ FRAME_POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 # Of all else: pictures, style sheets, downloads, refusals.
-BARE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; sandbox"
+BARE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self' {}; sandbox"
 
 _FEATURES = """
 accelerometer autoplay bluetooth camera clipboard-read clipboard-write display-capture fullscreen
 geolocation gyroscope hid local-fonts magnetometer microphone midi payment serial usb web-share
 """
 _HEADERS = {
-    "Content-Security-Policy": BARE_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -134,7 +134,7 @@ def make_replay(
             Route("/replay.css", _style),
         ],
         exception_handlers={StorageError: refused, HTTPException: unknown},
-        middleware=[Middleware(_Fence)],
+        middleware=[Middleware(_Fence, policy=BARE_POLICY.format(explorer))],
     )
 
 
@@ -169,7 +169,12 @@ class _Replay:
         leads = None
         if held.view["status"] is not None and 300 <= held.view["status"] < 400:
             leads = self._leads_to(held)
-        told = {"view": held.view, "kind": held.kind, "name": held.name, "leads": leads}
+        told: dict[str, Any] = {
+            "view": held.view,
+            "kind": held.kind,
+            "name": held.name,
+            "leads": leads,
+        }
         told["numbers"] = held.kind in ("file", "image") and self._numbers(held)
         answer = self._say(request, "replay.html.jinja", 200, told)
         answer.headers["Content-Security-Policy"] = FRAME_POLICY
@@ -191,7 +196,7 @@ class _Replay:
             with self.engine.connect() as connection:
                 text = shown(connection, archived.text_of(held.body, held.view["content_type"]))
             html = f"<!DOCTYPE html><title></title><pre>{escape(text)}</pre>"
-        headers = {"Content-Security-Policy": self.policy}
+        headers = {"Content-Security-Policy": self.policy.format(self.explorer)}
         return Response(html, media_type="text/html; charset=utf-8", headers=headers)
 
     def image(self, request: Request) -> Response:
@@ -289,8 +294,8 @@ class _Replay:
 class _Fence:
     """Every answer says what a browser may do with it: next to nothing, unless it says more."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, policy: str) -> None:
+        self.app, self.headers = app, {"Content-Security-Policy": policy, **_HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def fenced(message: Message) -> None:
@@ -302,7 +307,7 @@ class _Fence:
 
     def _add(self, message: MutableMapping[str, Any]) -> None:
         headers = MutableHeaders(scope=message)
-        for name, value in _HEADERS.items():
+        for name, value in self.headers.items():
             headers.setdefault(name, value)
 
 
@@ -335,4 +340,4 @@ def _kind(body: bytes | None, content_type: str | None) -> Kind:
 
 def _style(_request: Request) -> Response:
     css = (HERE / "static" / "replay.css").read_bytes()
-    return Response(css, media_type="text/css; charset=utf-8")
+    return Response(css, media_type="text/css; charset=utf-8", headers=_PART)
