@@ -61,7 +61,6 @@ INSIDE = {
     "storage.queries.report.findings_of": "a part of other questions' answers",
     "storage.queries.report.indicator_of": "a part of other questions' answers",
     "storage.queries.report.kept_table": "a part of other questions' answers",
-    "storage.queries.diff.find_place": "a place that was named is looked up",
     "storage.queries.report.holds_reports": "yes or no",
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",
