@@ -8,7 +8,7 @@ address; names and kinds of organs, and whose report an address is, are today's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -40,6 +40,9 @@ from storage.schema import (
 
 # What a look at an address ended with. `unread`: something came, and no report could be seen in it.
 Ending: TypeAlias = Literal["good", "redirect", "gone", "blocked", "down", "unread", "unasked"]
+
+# Conditions on looks at listings.
+_Which: TypeAlias = Sequence[sa.ColumnElement[bool]]
 
 _TIMEZONE = "Asia/Shanghai"
 _GONE = frozenset({"soft_404", "http_404", "http_410"})
@@ -189,25 +192,107 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What a question about one division rests on, and no more.
+
+    `organs`: those of the division and of whatever else shares its portals; `own`: those portals;
+    `portals`: with every other that ever listed one of their reports.
+    """
+
+    organs: frozenset[int]
+    own: frozenset[str]
+    portals: frozenset[str]
+
+    @property
+    def reports(self) -> sa.Select[Any]:
+        return sa.select(reports.c.id).where(reports.c.organ_id.in_(self.organs))
+
+    @property
+    def listings(self) -> sa.Select[Any]:
+        return sa.select(listings.c.id).where(listings.c.portal.in_(self.portals))
+
+    @property
+    def addresses(self) -> sa.CompoundSelect[Any]:
+        """Of their reports, and of whatever their own listings ever showed."""
+        return _addresses_of(self.organs).union(_listed_by(self.own))
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """All of it. `listed`: address → when a listing first showed it; `looks`: the last look at an
-    address by the attempts alone; `captures`: address and moment of what proves something.
+    """All of it, or what a scope asks for. `listed`: address → when a listing first showed it;
+    `looks`: the last look at an address by the attempts alone; `theirs`: addresses of any report
+    that a listing may show.
     """
 
     at: datetime
+    scope: Scope | None
     organs: list[Organ]
     reports: dict[tuple[int, int], Report]
     sites: dict[str, Site]
     listed: Mapping[str, datetime]
     looks: Mapping[str, Look]
+    theirs: Collection[str]
 
 
-def known(connection: sa.Connection, at: datetime) -> Known:
-    """What the archive knew at `at`."""
-    looks = _looks(connection, at)
-    found = _reports(connection, at, looks)
-    sites, listed = _sites(connection, at)
-    return Known(at, _organs(connection, at, found), found, sites, listed, looks)
+def known(connection: sa.Connection, at: datetime, division: str | None = None) -> Known:
+    """What the archive knew at `at`; of one division only what its cells rest on."""
+    scope = None if division is None else _scope(connection, division)
+    looks = _looks(connection, at, scope)
+    found = _reports(connection, at, looks, scope)
+    sites, listed = _sites(connection, at, scope)
+    theirs = {each.url for report in found.values() for each in report.addresses}
+    if scope is not None:
+        theirs |= _known_addresses(connection, at, scope)
+    told = _organs(connection, at, found, scope)
+    return Known(at, scope, told, found, sites, listed, looks, theirs)
+
+
+def _scope(connection: sa.Connection, division: str) -> Scope:
+    o, p = organs.c, portals.c
+    shared = sa.select(o.portal).where(o.division_code == division)
+    query = sa.select(p.key, p.division_code).where(
+        sa.or_(p.division_code == division, p.key.in_(shared))
+    )
+    own = {row.key: row.division_code for row in connection.execute(query)}
+    theirs = sa.or_(o.portal.in_(own), o.division_code.in_([division, *own.values()]))
+    ids = frozenset(connection.execute(sa.select(o.id).where(theirs)).scalars())
+    showing = (
+        sa.select(listings.c.portal)
+        .select_from(listings)
+        .join(listing_reads)
+        .join(listing_changes)
+        .where(listing_changes.c.url.in_(_addresses_of(ids)))
+        .distinct()
+    )
+    others = connection.execute(showing).scalars()
+    return Scope(ids, frozenset(own), frozenset([*own, *others]))
+
+
+def _addresses_of(organ_ids: Collection[int]) -> sa.Select[Any]:
+    told = sa.select(aliases.c.url).select_from(aliases).join(reports)
+    return told.where(reports.c.organ_id.in_(organ_ids))
+
+
+def _listed_by(keys: Collection[str]) -> sa.Select[Any]:
+    return (
+        sa.select(listing_changes.c.url)
+        .select_from(listing_changes)
+        .join(listing_reads)
+        .join(listings)
+        .where(listings.c.portal.in_(keys))
+    )
+
+
+def _known_addresses(connection: sa.Connection, at: datetime, scope: Scope) -> set[str]:
+    """Of the addresses its own listings showed, those of any organ's reports."""
+    query = (
+        sa.select(aliases.c.url)
+        .select_from(aliases)
+        .join(reports)
+        .where(reports.c.kind == "annual", aliases.c.first_seen <= at)
+        .where(aliases.c.url.in_(_listed_by(scope.own)))
+    )
+    return set(connection.execute(query).scalars())
 
 
 def ending(word: str, status: int | None = None) -> Ending:
@@ -238,7 +323,10 @@ def ending(word: str, status: int | None = None) -> Ending:
 
 
 def _organs(
-    connection: sa.Connection, at: datetime, found: Mapping[tuple[int, int], Report]
+    connection: sa.Connection,
+    at: datetime,
+    found: Mapping[tuple[int, int], Report],
+    scope: Scope | None,
 ) -> list[Organ]:
     """By division, government first. One that the archive met later only is not there yet."""
     own = {
@@ -248,8 +336,8 @@ def _organs(
     lives = _lives(connection, at)
     named = {organ_id for organ_id, _ in found} | set(lives)
     o = organs.c
-    met = sa.select(reports.c.organ_id).join(aliases)
-    later = sa.or_(o.id.in_(met), o.id.in_(sa.select(lifetimes.c.organ_id)))
+    met = sa.exists().where(reports.c.organ_id == o.id, aliases.c.report_id == reports.c.id)
+    later = sa.or_(met, o.id.in_(sa.select(lifetimes.c.organ_id)))
     begun = sa.select(terms.c.portal).join(starts)
     mistaken = _mistaken(connection)
     query = (
@@ -259,6 +347,8 @@ def _organs(
         .join(portals)
         .order_by(o.division_code, is_government.desc(), o.name)
     )
+    if scope is not None:
+        query = query.where(o.id.in_(scope.organs))
     return [
         Organ(
             row.id,
@@ -301,7 +391,7 @@ def _lives(connection: sa.Connection, at: datetime) -> dict[int, Life]:
 
 
 def _reports(
-    connection: sa.Connection, at: datetime, looks: Mapping[str, Look]
+    connection: sa.Connection, at: datetime, looks: Mapping[str, Look], scope: Scope | None
 ) -> dict[tuple[int, int], Report]:
     """Organ and year → report, of those that some look had shown."""
     a, r = aliases.c, reports.c
@@ -312,7 +402,11 @@ def _reports(
         .where(r.kind == "annual", a.first_seen <= at)
         .order_by(a.first_seen, a.id)
     )
-    seen = _seen(connection, at)
+    which = None
+    if scope is not None:
+        query = query.where(r.organ_id.in_(scope.organs))
+        which = sa.select(versions.c.id).where(versions.c.report_id.in_(scope.reports))
+    seen = _seen(connection, at, which)
     by_id: dict[int, Report] = {}
     urls: dict[int, str] = {}
     for row in connection.execute(query):
@@ -329,9 +423,12 @@ def _reports(
     by_version: dict[int, list[_Seen]] = defaultdict(list)
     for each in (each for many in seen.values() for each in many):
         by_version[each.version_id].append(each)
-    read = _readings(connection, at)
+    read = _readings(connection, at, which)
     v = versions.c
-    for row in connection.execute(sa.select(v.id, v.report_id, v.part, v.name, v.published)):
+    content = sa.select(v.id, v.report_id, v.part, v.name, v.published)
+    if scope is not None:
+        content = content.where(v.report_id.in_(scope.reports))
+    for row in connection.execute(content):
         sights = by_version.get(row.id)
         if sights and row.report_id in by_id:
             first, last_seen = min(sights, key=_by_first), max(sights, key=_by_last)
@@ -374,8 +471,10 @@ def _by_last(seen: _Seen) -> tuple[datetime, int]:
     return seen.last, seen.last_capture
 
 
-def _seen(connection: sa.Connection, at: datetime) -> dict[int, list[_Seen]]:
-    """Alias → the versions seen there."""
+def _seen(
+    connection: sa.Connection, at: datetime, which: sa.Select[Any] | None
+) -> dict[int, list[_Seen]]:
+    """Alias → the versions seen there, of `which` versions."""
     o = observations.c
     query = (
         sa.select(o.version_id, o.alias_id, sa.func.min(o.seen_at), sa.func.max(o.seen_at))
@@ -383,6 +482,8 @@ def _seen(connection: sa.Connection, at: datetime) -> dict[int, list[_Seen]]:
         .where(o.seen_at <= at)
         .group_by(o.version_id, o.alias_id)
     )
+    if which is not None:
+        query = query.where(o.version_id.in_(which))
     seen = defaultdict(list)
     for row in connection.execute(query):
         seen[row.alias_id].append(_Seen(*row))
@@ -432,7 +533,7 @@ def _led(address: Address, all_: list[Address], looks: Mapping[str, Look]) -> Ad
     return replace(address, last=replace(end, capture_id=end.capture_id or told.capture_id))
 
 
-def _looks(connection: sa.Connection, at: datetime) -> dict[str, Look]:
+def _looks(connection: sa.Connection, at: datetime, scope: Scope | None) -> dict[str, Look]:
     """Address → the last attempt at it that was sent, of reports and their files."""
     a = attempts.c
     newest = (
@@ -440,6 +541,8 @@ def _looks(connection: sa.Connection, at: datetime) -> dict[str, Look]:
         .where(a.started_at <= at, a.purpose.in_(_OF_REPORTS), a.outcome.not_in(_UNASKED))
         .group_by(a.url)
     )
+    if scope is not None:
+        newest = newest.where(a.url.in_(scope.addresses))
     return {row.url: _look(row) for row in connection.execute(_attempts(newest))}
 
 
@@ -458,14 +561,19 @@ def _look(row: sa.Row[Any]) -> Look:
     return Look(ending(word), row.started_at, word, row.capture_id)
 
 
-def _readings(connection: sa.Connection, at: datetime) -> dict[int, tuple[str, bool]]:
+def _readings(
+    connection: sa.Connection, at: datetime, which: sa.Select[Any] | None
+) -> dict[int, tuple[str, bool]]:
     """Version → layout of its reading in force, and whether that has figures."""
     place = (
         sa.func.row_number()
         .over(partition_by=ACTS.c.version_id, order_by=(ACTS.c.at.desc(), ACTS.c.reading_id.desc()))
         .label("place")
     )
-    ranked = sa.select(ACTS.c.reading_id, place).where(ACTS.c.at <= at).subquery()
+    acts = sa.select(ACTS.c.reading_id, place).where(ACTS.c.at <= at)
+    if which is not None:
+        acts = acts.where(ACTS.c.version_id.in_(which))
+    ranked = acts.subquery()
     r = readings.c
     query = (
         sa.select(r.version_id, r.layout, r.form_id)
@@ -480,14 +588,18 @@ def _readings(connection: sa.Connection, at: datetime) -> dict[int, tuple[str, b
 # --- listings -----------------------------------------------------------------------------------
 
 
-def _sites(connection: sa.Connection, at: datetime) -> tuple[dict[str, Site], dict[str, datetime]]:
+def _sites(
+    connection: sa.Connection, at: datetime, scope: Scope | None
+) -> tuple[dict[str, Site], dict[str, datetime]]:
     zones = _timezones(connection, at)
-    keys = connection.execute(sa.select(portals.c.key)).scalars()
+    keys = scope.portals if scope else connection.execute(sa.select(portals.c.key)).scalars()
     sites = {key: Site(key, zones.get(key, _TIMEZONE)) for key in keys}
-    entries, shows_reports, listed = _entries(connection, at)
-    reads = _newest_reads(connection, at)
-    failing, first = _failing(connection, at), _first_proven(connection, at)
+    which = [] if scope is None else [listing_reads.c.listing_id.in_(scope.listings)]
+    entries, shows_reports, listed = _entries(connection, at, which)
+    reads = _newest_reads(connection, at, which)
+    failing, first = _failing(connection, at, which), _first_proven(connection, at, which)
     query = sa.select(listings).where(listings.c.first_seen <= at).order_by(listings.c.url)
+    query = query.where(listings.c.portal.in_(sites))
     for row in connection.execute(query):
         if not row.annual and row.id not in shows_reports:
             continue
@@ -511,7 +623,7 @@ def _sites(connection: sa.Connection, at: datetime) -> tuple[dict[str, Site], di
                 first_proven=first.get(row.id),
             )
         )
-    for key, walked, entry in _walks(connection, at):
+    for key, walked, entry in _walks(connection, at, sites):
         sites[key].walked, sites[key].entry = walked, entry
     return sites, listed
 
@@ -545,13 +657,13 @@ def _timezones(connection: sa.Connection, at: datetime) -> dict[str, str]:
 
 
 def _newest_reads(
-    connection: sa.Connection, at: datetime
+    connection: sa.Connection, at: datetime, which: _Which
 ) -> dict[int, dict[tuple[str, str], Read]]:
     """Listing → scope and verdict → the newest such look."""
     r = listing_reads.c
     newest = (
         sa.select(sa.func.max(r.id))
-        .where(r.read_at <= at)
+        .where(r.read_at <= at, *which)
         .group_by(r.listing_id, r.scope, r.verdict)
     )
     reads: dict[int, dict[tuple[str, str], Read]] = defaultdict(dict)
@@ -568,38 +680,38 @@ def _newest_reads(
     return reads
 
 
-def _failing(connection: sa.Connection, at: datetime) -> dict[int, datetime]:
+def _failing(connection: sa.Connection, at: datetime, which: _Which) -> dict[int, datetime]:
     """Listing → the first of the failed looks after its last answer."""
     r = listing_reads.c
     answered = (
         sa.select(r.listing_id, sa.func.max(r.id).label("id"))
-        .where(r.read_at <= at, r.verdict.in_(("complete", "incomplete", "gone")))
+        .where(r.read_at <= at, r.verdict.in_(("complete", "incomplete", "gone")), *which)
         .group_by(r.listing_id)
         .subquery()
     )
     query = (
         sa.select(r.listing_id, sa.func.min(r.read_at))
         .outerjoin(answered, answered.c.listing_id == r.listing_id)
-        .where(r.read_at <= at, r.verdict.in_(("blocked", "down")))
+        .where(r.read_at <= at, r.verdict.in_(("blocked", "down")), *which)
         .where(sa.or_(answered.c.id.is_(None), r.id > answered.c.id))
         .group_by(r.listing_id)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _first_proven(connection: sa.Connection, at: datetime) -> dict[int, datetime]:
+def _first_proven(connection: sa.Connection, at: datetime, which: _Which) -> dict[int, datetime]:
     """Listing → its oldest complete look."""
     r = listing_reads.c
     query = (
         sa.select(r.listing_id, sa.func.min(r.read_at))
-        .where(r.read_at <= at, r.verdict == "complete")
+        .where(r.read_at <= at, r.verdict == "complete", *which)
         .group_by(r.listing_id)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _entries(
-    connection: sa.Connection, at: datetime
+    connection: sa.Connection, at: datetime, which: _Which
 ) -> tuple[dict[int, dict[str, str]], set[int], dict[str, datetime]]:
     """Listing → the reports it shows (address → title); listings that ever showed one; and address
     → when a listing first showed it.
@@ -608,7 +720,7 @@ def _entries(
     query = (
         sa.select(r.listing_id, r.read_at, c.change, c.url, c.title, c.is_report)
         .join(listing_reads, r.id == c.listing_read_id)
-        .where(r.read_at <= at)
+        .where(r.read_at <= at, *which)
         .order_by(r.id, c.position)
     )
     entries: dict[int, dict[str, str]] = defaultdict(dict)
@@ -625,7 +737,9 @@ def _entries(
     return entries, ever, listed
 
 
-def _walks(connection: sa.Connection, at: datetime) -> list[tuple[str, Look | None, Look | None]]:
+def _walks(
+    connection: sa.Connection, at: datetime, keys: Collection[str]
+) -> list[tuple[str, Look | None, Look | None]]:
     """Portal, the last entry of its tree that answered, and the last look at one."""
     a = attempts.c
     asked = sa.and_(a.started_at <= at, a.purpose == "entry", a.outcome.not_in(_UNASKED))
@@ -634,7 +748,7 @@ def _walks(connection: sa.Connection, at: datetime) -> list[tuple[str, Look | No
     query = (
         sa.select(a.portal, sa.func.max(answers).label("walked"), sa.func.max(a.id).label("last"))
         .join(runs)
-        .where(asked, a.portal.is_not(None))
+        .where(asked, a.portal.in_(keys))
         .group_by(a.portal)
     )
     found = connection.execute(query).all()
@@ -692,7 +806,9 @@ def history(connection: sa.Connection, portal: str, at: datetime) -> History:
     )
 
 
-def gone_looks(connection: sa.Connection, at: datetime) -> dict[str, list[datetime]]:
+def gone_looks(
+    connection: sa.Connection, at: datetime, scope: Scope | None
+) -> dict[str, list[datetime]]:
     """Address of a report → the attempts that found nothing there, in their order."""
     a = attempts.c
     nothing = sa.or_(
@@ -704,6 +820,8 @@ def gone_looks(connection: sa.Connection, at: datetime) -> dict[str, list[dateti
         .where(a.started_at <= at, a.purpose.in_(_OF_REPORTS), nothing)
         .order_by(a.started_at)
     )
+    if scope is not None:
+        query = query.where(a.url.in_(scope.addresses))
     looks: dict[str, list[datetime]] = defaultdict(list)
     for row in connection.execute(query):
         looks[row.url].append(row.started_at)

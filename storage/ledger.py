@@ -39,6 +39,7 @@ from storage.known import (
 )
 from storage.leaving import leaves
 from storage.queries.lives import short_name
+from storage.schema import organs
 from storage.withdrawals import Tombstone, tombstones
 
 State: TypeAlias = Literal[
@@ -112,7 +113,7 @@ def ledger(
     By division, government first, then by year. `at` needs a time zone. What is withdrawn today is
     told of no moment.
     """
-    book = _Book(connection, known(connection, at))
+    book = _Book(connection, known(connection, at, _of_organ(connection, division, organ_id)))
     return [
         cell
         for organ in book.known.organs
@@ -120,6 +121,14 @@ def ledger(
         for cell in book.cells(organ)
         if year in (None, cell["year"])
     ]
+
+
+def _of_organ(connection: sa.Connection, division: str | None, organ_id: int | None) -> str | None:
+    """The division that is asked about, where it is one."""
+    if division is not None or organ_id is None:
+        return division
+    query = sa.select(organs.c.division_code).where(organs.c.id == organ_id)
+    return connection.execute(query).scalar()
 
 
 def _withdrawn(owed: _Owed, stone: Tombstone) -> Cell:
@@ -292,7 +301,7 @@ class _Book:
     def _went(self, address: Address) -> datetime:
         """The first look that found it gone, of those it ends with."""
         if self._gone is None:
-            self._gone = gone_looks(self.connection, self.known.at)
+            self._gone = gone_looks(self.connection, self.known.at, self.known.scope)
         good = address.good_at or address.first_seen
         found = _first_from(good, self._gone.get(address.url, ()))
         return min(found or address.last.at, address.last.at)
@@ -762,13 +771,14 @@ def _all_unseen(known: Known) -> dict[str, list[_Unseen]]:
     """Portal → reports its listings show that are nobody's yet. One whose page came and was taken
     for no report is not among them.
     """
-    theirs = {each.url for report in known.reports.values() for each in report.addresses}
     unseen: dict[str, dict[str, _Unseen]] = defaultdict(dict)
     for site in known.sites.values():
         for listing in site.listings:
             for url, title in {} if listing.gone else listing.entries.items():
                 look = known.looks.get(url)
-                if url not in theirs and (look is None or look.ending not in ("good", "redirect")):
+                if url not in known.theirs and (
+                    look is None or look.ending not in ("good", "redirect")
+                ):
                     unseen[site.key][url] = _Unseen(url, title, look)
     return {key: list(found.values()) for key, found in unseen.items()}
 

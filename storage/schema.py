@@ -21,7 +21,7 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstrain
 
 # The newest migration; a test holds it against migrations/. Kept here so that a start of `archive`
 # need not import Alembic to know whether the database fits.
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -162,7 +162,7 @@ attempts = Table(
     Column("id", Integer, primary_key=True),
     _reference("runs.id", index=True),
     Column("portal", ForeignKey("portals.key")),
-    Column("url", Text, nullable=False),
+    Column("url", Text, nullable=False, index=True),
     Column("purpose", Text, nullable=False),
     Column("started_at", Moment, nullable=False),
     Column("duration_ms", Integer, nullable=False),
@@ -219,7 +219,7 @@ aliases = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     _reference("reports.id"),
-    Column("url", Text, nullable=False),
+    Column("url", Text, nullable=False, index=True),
     Column("part", Text, nullable=False),
     Column("name", Words, nullable=False),
     Column("title", Words, nullable=False),
@@ -254,7 +254,7 @@ observations = Table(
     metadata,
     _reference("versions.id", primary_key=True),
     _reference("captures.id", primary_key=True),
-    Column("alias_id", ForeignKey("aliases.id"), nullable=False),
+    Column("alias_id", ForeignKey("aliases.id"), nullable=False, index=True),
     Column("seen_at", Moment, nullable=False),
 )
 
@@ -508,7 +508,7 @@ listing_changes = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     # added, removed, retitled
     Column("change", Text, nullable=False),
-    Column("url", Text, nullable=False),
+    Column("url", Text, nullable=False, index=True),
     Column("title", Words, nullable=False),
     # The date beside it, as shown.
     Column("shown", Words),

@@ -55,6 +55,7 @@ FIGURE = "8123456"
 # Public functions of storage.queries whose answers do not leave as they are.
 INSIDE = {
     "storage.queries.organs.find_organ": "an organ that was named is looked up",
+    "storage.queries.diff.find_place": "a place that was named is looked up",
     "storage.queries.organs.organ_at": "an organ that was named is looked up",
     "storage.queries.report.cells_of": "a part of other questions' answers",
     "storage.queries.report.findings_of": "a part of other questions' answers",
@@ -69,6 +70,7 @@ INSIDE = {
     "storage.queries.spiders.spiders": "what a crontab is made of",
     "storage.queries.run_report.newest_run": "a number",
     "storage.queries.visits.past": "what the crawler goes by",
+    "storage.queries.captures.lines_of": "an HTTP head taken apart",
     "storage.queries.withdrawals.acts": "names what may be restored; covers what persons wrote",
 }
 # What a question may not ask: with these, what was withdrawn comes back.
@@ -87,6 +89,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "coverage": [[]],
     "report": [[TIANSHAN, "2019"]],
     "history": [[TIANSHAN, "2019"]],
+    "diff": [[f"{TIANSHAN}/2019@1", f"{TIANSHAN}/2019@2"], [f"{TIANSHAN}/2019", f"{BUREAU}/2020"]],
     "findings": [[]],
     "runs": [[]],
     "run": [[], ["1", "--lang", "zh"]],

@@ -224,6 +224,13 @@ def test_coverage_has_a_state_for_every_organ_and_year(crawled: Crawled) -> None
         assert {year for name, year in states if name == organ} >= set(range(2008, 2026))
 
 
+def test_the_ledger_of_one_division_is_its_part_of_the_whole(crawled: Crawled) -> None:
+    whole = crawled.operator.ask("ledger")
+    for division in ("650100", "650107"):
+        alone = crawled.operator.ask("ledger", "--division", division)
+        assert alone == [cell for cell in whole if cell["division_code"] == division]
+
+
 def test_the_readme_shows_what_the_demo_finds(crawled: Crawled) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     shown = re.search(r"(\d+) reports, (\d+) cells \((.*)\)", readme)

@@ -110,6 +110,9 @@ def test_every_cell_is_in_one_state_that_has_its_proof(
         happen(history, [event for event in events if event[1] < asked])
         cells = ledger(connection, at=at)
         check(connection, cells, at)
+        for division in {cell["division_code"] for cell in cells}:
+            alone = ledger(connection, at=at, division=division)
+            assert alone == [cell for cell in cells if cell["division_code"] == division]
         happen(history, [event for event in events if event[1] >= asked])
         assert ledger(connection, at=at) == cells, "what became known later changes nothing"
         later = at + timedelta(days=2000)

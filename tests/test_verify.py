@@ -121,7 +121,8 @@ def test_a_sound_archive_is_called_sound(engine: sa.Engine, settings: Settings) 
     verdict = assert_sound(settings)
     assert (verdict.entries, verdict.files, verdict.records) == (2, 3, 27)
     with engine.connect() as connection:
-        counts = [sa.select(sa.func.count()).select_from(t) for t in metadata.tables.values()]
+        sealed = [table for name, table in metadata.tables.items() if name not in DERIVED]
+        counts = [sa.select(sa.func.count()).select_from(table) for table in sealed]
         assert verdict.rows == sum(connection.execute(count).scalar_one() for count in counts)
     assert verdict.head == hashlib.sha256(entries(settings)[-1].read_bytes()).hexdigest()
     assert (verdict.notes, verdict.unsealed) == ([], {})
@@ -303,6 +304,7 @@ CHANGED = {
     "reports": "year",
     "runs": "reason",
     "sections": "text",
+    "standing": "title",
     "starts": "pace",
     "terms": "budget",
     "versions": "last_seen",
@@ -392,6 +394,7 @@ SLIPPED_IN: dict[str, dict[str, Any]] = {
     "readings": {"id": 999, "parser": "another"},
     "reports": {"id": 999, "year": 1999},
     "sections": {"position": 99},
+    "standing": {"report_id": 999},
     "terms": {"portal": "another"},
     "versions": {"id": 999, "canonical_digest": "another"},
     "warc_files": {"id": 999, "name": "another"},
