@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -56,6 +58,8 @@ def crowd(source: Path, home: Path, versions: int) -> Path:
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
+    environment = os.environ | {"GONGKAI_HOME": str(home)}
+    subprocess.run([sys.executable, "-m", "storage.cli", "reindex"], env=environment, check=True)
     return file
 
 

@@ -288,7 +288,7 @@ def read_record(path: Path, offset: int) -> tuple[dict[str, str], bytes, bytes]:
             file.seek(offset)
             record = next(ArchiveIterator(file, no_record_parse=True), None)
             if record is None:
-                raise WarcNotReadable(f"{path} has no record at {offset}: it ends before")
+                raise WarcNotReadable(f"{path} has no record at {offset}: bring back a whole copy")
             headers = dict(record.rec_headers.headers)
             block = record.raw_stream.read()
     except (OSError, ArchiveLoadFailed, zlib.error) as error:

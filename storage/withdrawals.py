@@ -20,6 +20,8 @@ from storage.errors import WithdrawalRefused
 from storage.personal import masked
 from storage.schema import (
     aliases,
+    attempts,
+    captures,
     observations,
     organs,
     readings,
@@ -183,6 +185,42 @@ def withdrawn_addresses(conn: sa.Connection) -> Mapping[str, str]:
     for row in conn.execute(query) if whole else ():
         told[row.url] = said(whole[row.report_id].made_at, whole[row.report_id].reason)
     return told
+
+
+def capture_withdrawn(conn: sa.Connection, capture_id: int) -> str | None:
+    """What stands instead of a capture that nobody is shown, bytes and heads; else None.
+
+    Hidden are captures of a withdrawn address, of what a withdrawn page alone led to, and all that
+    have the bytes in which a withdrawn version was seen, at whatever address.
+    """
+    if conn.execute(sa.select(withdrawn.c.id).limit(1)).first() is None:
+        return None
+    own, same, w = captures.alias("own"), captures.alias("same"), withdrawn.c
+    asked = (
+        sa.select(own.c.url, attempts.c.referrer, attempts.c.purpose)
+        .join(attempts, attempts.c.id == own.c.attempt_id)
+        .where(own.c.id == capture_id)
+    )
+    row = conn.execute(asked).one_or_none()
+    if row is None:
+        return None
+    hidden = withdrawn_addresses(conn)
+    led = row.referrer if row.purpose == "attachment" else None
+    if stone := hidden.get(row.url) or hidden.get(led or ""):
+        return stone
+    seen = (
+        sa.select(w.made_at, w.reason)
+        .select_from(own)
+        .join(same, same.c.payload_digest == own.c.payload_digest)
+        .join(observations, observations.c.capture_id == same.c.id)
+        .join(withdrawn_versions, withdrawn_versions.c.version_id == observations.c.version_id)
+        .join(withdrawn, w.id == withdrawn_versions.c.withdrawal_id)
+        .where(own.c.id == capture_id)
+        .order_by(w.id.desc())
+        .limit(1)
+    )
+    found = conn.execute(seen).one_or_none()
+    return None if found is None else said(found.made_at, found.reason)
 
 
 def organs_at(conn: sa.Connection, url: str) -> list[str]:

@@ -55,12 +55,12 @@ FIGURE = "8123456"
 # Public functions of storage.queries whose answers do not leave as they are.
 INSIDE = {
     "storage.queries.organs.find_organ": "an organ that was named is looked up",
+    "storage.queries.diff.find_place": "a place that was named is looked up",
     "storage.queries.organs.organ_at": "an organ that was named is looked up",
     "storage.queries.report.cells_of": "a part of other questions' answers",
     "storage.queries.report.findings_of": "a part of other questions' answers",
     "storage.queries.report.indicator_of": "a part of other questions' answers",
     "storage.queries.report.kept_table": "a part of other questions' answers",
-    "storage.queries.diff.find_place": "a place that was named is looked up",
     "storage.queries.report.holds_reports": "yes or no",
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",
@@ -70,6 +70,7 @@ INSIDE = {
     "storage.queries.spiders.spiders": "what a crontab is made of",
     "storage.queries.run_report.newest_run": "a number",
     "storage.queries.visits.past": "what the crawler goes by",
+    "storage.queries.captures.lines_of": "an HTTP head taken apart",
     "storage.queries.withdrawals.acts": "names what may be restored; covers what persons wrote",
 }
 # What a question may not ask: with these, what was withdrawn comes back.

@@ -8,8 +8,9 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.assessments import assessment_of
-from storage.facts import ReadingRecord, load_reading
+from storage.facts import ReadingRecord, load_reading, newest_reading
 from storage.leaving import leaves, personal_in
+from storage.personal import Kind
 from storage.schema import current_versions, organs
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
@@ -53,6 +54,21 @@ def personal(connection: sa.Connection) -> list[Place]:
         for version, place, text in _texts(connection, row.id)
         for kind, count in sorted(personal_in(text).items())
     ]
+
+
+@leaves
+def personal_in_version(connection: sa.Connection, version_id: int) -> dict[Kind, int]:
+    """How many numbers of persons what was read of a version holds, by kind."""
+    v = versions.c
+    query = sa.select(v.name, v.title, v.source).where(v.id == version_id)
+    version = connection.execute(query).one_or_none()
+    if version is None:
+        return {}
+    texts = [version.name, version.title, version.source or ""]
+    reading = newest_reading(connection, version_id)
+    if reading is not None:
+        texts += [text for _, text in _texts_read(reading)]
+    return dict(personal_in(texts))
 
 
 def _texts(connection: sa.Connection, report_id: int) -> Iterator[tuple[int | None, str, str]]:
