@@ -22,6 +22,7 @@ from typer.main import get_command
 
 from storage import cli, doctor, queries
 from storage.alerts import alarm, sound
+from storage.asking import questions
 from storage.assessments import keep_assessment
 from storage.cli.shared import app
 from storage.corrections import Entry, correct_cell
@@ -84,6 +85,8 @@ BARE_BUT = {
     ("run_report.py", "versions"): "a report is not new because its past is withdrawn",
 }
 
+ASKED_CELLS = ("art20.item1.regulations.made", "applications.granted.total")
+
 # Every command of `archive` with what it needs; one that is missing here fails the walk.
 COMMANDS: dict[str, list[list[str]]] = {
     "coverage": [[]],
@@ -105,6 +108,30 @@ COMMANDS: dict[str, list[list[str]]] = {
     "alert": [["1"]],
     "schedule": [[]],
     "impact": [["--host", "www.xjtsq.gov.cn"]],
+    "ask": [
+        [],
+        *(["series", "--cell", cell] for cell in ASKED_CELLS),
+        *(["sums", "--cell", cell, "--by", "kind"] for cell in ASKED_CELLS),
+        *(
+            ["provenance", "--organ", BUREAU, "--year", "2020", "--cell", cell]
+            for cell in ASKED_CELLS
+        ),
+        *(["outliers", "--division", "650102", "--cell", cell] for cell in ASKED_CELLS),
+        ["provenance", "--organ", TIANSHAN, "--year", "2019", "--cell", ASKED_CELLS[1]],
+        ["checks", "--by", "organ"],
+        ["carry_over"],
+        ["copies", "--division", "650102"],
+        ["missing"],
+        ["coverage"],
+        ["ledger"],
+        ["findings"],
+        ["report", "--organ", TIANSHAN, "--year", "2019"],
+        ["history", "--organ", TIANSHAN, "--year", "2019"],
+        ["corrections"],
+        ["organs"],
+        ["runs"],
+        ["personal"],
+    ],
 }
 # They change the archive and say what the person who called them gave.
 CHANGING = {"correct", "withdraw", "restore", "seal", "acknowledge", "close", "reopen"}
@@ -300,6 +327,11 @@ def test_one_wrong_digit_makes_it_nobodys() -> None:
 def test_every_command_is_in_the_walk() -> None:
     assert names_of_commands() >= {*COMMANDS} | CHANGING | OTHER
     assert names_of_commands() - {*COMMANDS} - CHANGING - OTHER == set()
+
+
+def test_every_question_that_can_be_asked_is_in_the_walk() -> None:
+    walked = {words[0] for words in COMMANDS["ask"] if words}
+    assert {each.name for each in questions()} - walked == set()
 
 
 def test_every_question_passes_the_door() -> None:
