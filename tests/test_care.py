@@ -118,6 +118,7 @@ COMMANDS: dict[str, list[list[str]]] = {
         ["carry_over"],
         ["copies", "--division", "650102"],
         ["missing"],
+        ["divisions"],
     ],
 }
 # They change the archive and say what the person who called them gave.
