@@ -22,6 +22,7 @@ from typer.main import get_command
 
 from storage import cli, doctor, queries
 from storage.alerts import alarm, sound
+from storage.asking import questions
 from storage.assessments import keep_assessment
 from storage.cli.shared import app
 from storage.corrections import Entry, correct_cell
@@ -105,6 +106,20 @@ COMMANDS: dict[str, list[list[str]]] = {
     "alert": [["1"]],
     "schedule": [[]],
     "impact": [["--host", "www.xjtsq.gov.cn"]],
+    # Those that have no command of their own.
+    "ask": [
+        [],
+        ["series", "--cell", "applications.granted.total"],
+        ["sums", "--cell", "applications.granted.total", "--by", "kind"],
+        ["sums", "--cell", "art20.item1.regulations.made"],
+        ["provenance", "--organ", BUREAU, "--year", "2020", "--cell", "applications.granted.total"],
+        ["outliers", "--division", "650102", "--cell", "art20.item1.regulations.made"],
+        ["checks", "--by", "organ"],
+        ["carry_over"],
+        ["copies", "--division", "650102"],
+        ["missing"],
+        ["divisions"],
+    ],
 }
 # They change the archive and say what the person who called them gave.
 CHANGING = {"correct", "withdraw", "restore", "seal", "acknowledge", "close", "reopen"}
@@ -300,6 +315,11 @@ def test_one_wrong_digit_makes_it_nobodys() -> None:
 def test_every_command_is_in_the_walk() -> None:
     assert names_of_commands() >= {*COMMANDS} | CHANGING | OTHER
     assert names_of_commands() - {*COMMANDS} - CHANGING - OTHER == set()
+
+
+def test_every_question_that_can_be_asked_is_in_the_walk() -> None:
+    walked = {words[0] for words in COMMANDS["ask"] if words}
+    assert {each.name for each in questions()} - walked - {*COMMANDS} == set()
 
 
 def test_every_question_passes_the_door() -> None:
