@@ -281,9 +281,7 @@ class _Writer(HTMLParser):
         kept = [f' {name}="{escape(value)}"' for name, value in self._attributes(tag, attrs)]
         return f"<{tag}{''.join(kept)}>"
 
-    def _attributes(
-        self, tag: str, attrs: list[tuple[str, str | None]]
-    ) -> list[tuple[str, str]]:
+    def _attributes(self, tag: str, attrs: list[tuple[str, str | None]]) -> list[tuple[str, str]]:
         told: list[tuple[str, str]] = []
         for name, value in attrs:
             value = value or ""

@@ -117,7 +117,14 @@ def _texts_packed(body: bytes) -> list[str]:
                 # Within a paragraph markup parts nothing; between paragraphs and cells it does.
                 parted = re.sub(rb"</(?:w:p|a:p|c|row|si)>", b"\n", text)
                 texts.append(re.sub(rb"<[^>]*>", b"", parted).decode("utf-8", "replace"))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+    ):
         # Torn or locked: what could be read was.
         return texts
     return texts
