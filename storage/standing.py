@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage import search
 from storage.asof import (
     AsOf,
     Of,
@@ -109,6 +110,7 @@ def refresh(connection: sa.Connection, reports: Iterable[int]) -> None:
             connection.execute(standing.insert(), dict(truth._mapping))
         elif tuple(row) != tuple(truth):
             connection.execute(_CHANGE, {**truth._mapping, **asked})
+        search.refresh(connection, report_id)
 
 
 def seen(connection: sa.Connection, report_id: int, url: str, version_id: int | None) -> None:

@@ -90,6 +90,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "coverage": [[]],
     "report": [[TIANSHAN, "2019"]],
     "history": [[TIANSHAN, "2019"]],
+    "search": [["请致电"], [SECRET], ["张某"], ["13900001005"]],
     "diff": [[f"{TIANSHAN}/2019@1", f"{TIANSHAN}/2019@2"], [f"{TIANSHAN}/2019", f"{BUREAU}/2020"]],
     "findings": [[]],
     "runs": [[]],
