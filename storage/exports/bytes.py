@@ -40,7 +40,9 @@ WITHDRAWN, PERSONAL = "captures of what is withdrawn", "captures with numbers of
 UNSEEN = "captures of files that nobody could look into"
 ORPHANS = "captures whose payload does not leave"
 
-_INLINE = re.compile(rb"</?(?:a|b|i|u|s|em|strong|font|span|wbr|sup|sub|o:p|w:[a-z]+)\b[^>]*>", re.I)
+_INLINE = re.compile(
+    rb"</?(?:a|b|i|u|s|em|strong|font|span|wbr|sup|sub|o:p|w:[a-z]+)\b[^>]*>", re.I
+)
 _TAG = re.compile(r"<[^>]*>")
 _MOST = 1 << 26
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
@@ -255,5 +257,3 @@ def _sights(as_of: AsOf | None) -> sa.Select[Any]:
         .order_by(organs.c.portal, reports.c.year, c.fetched_at, c.id, v.id)
     )
     return query if as_of is None else query.where(o.seen_at <= as_of.at)
-
-

@@ -116,7 +116,5 @@ def _figure(connection: sa.Connection, version_id: int, path: str) -> CitedFigur
     cells = without_values(reading).cells if reading is not None else ()
     for cell in cells:
         if cell.path == path:
-            return CitedFigure(
-                path=path, raw=cell.raw, state=cell.state, value=number(cell.value)
-            )
+            return CitedFigure(path=path, raw=cell.raw, state=cell.state, value=number(cell.value))
     raise BadQuestion(f"version {version_id} has no cell {path}: docs/forms.md names them")

@@ -42,9 +42,7 @@ def write(folder: Path, source: Source) -> None:
             _write(folder, f"{portal}-{year}", source, kept, left_out)
 
 
-def _kept(
-    source: Source, door: Door, group: list[Sight], left_out: Counter[str]
-) -> list[Sight]:
+def _kept(source: Source, door: Door, group: list[Sight], left_out: Counter[str]) -> list[Sight]:
     """What leaves; a revisit together with the capture that holds its payload, or not at all."""
     kept: dict[int, Sight] = {}
     for sight in sorted(group, key=lambda each: (each.revisit_of is not None, each.capture_id)):
