@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -40,8 +40,11 @@ WITHDRAWN, PERSONAL = "captures of what is withdrawn", "captures with numbers of
 UNSEEN = "captures of files that nobody could look into"
 ORPHANS = "captures whose payload does not leave"
 
+# What does not end a word: of HTML, and of the runs that a Word file tears its text into.
 _INLINE = re.compile(
-    rb"</?(?:a|b|i|u|s|em|strong|font|span|wbr|sup|sub|o:p|w:[a-z]+)\b[^>]*>", re.I
+    rb"</?(?:a|b|i|u|s|em|strong|font|span|wbr|sup|sub|o:p"
+    rb"|w:(?!p\b|tc\b|tr\b|tbl\b|br\b|tab\b)[a-z]+)\b[^>]*>",
+    re.I,
 )
 _TAG = re.compile(r"<[^>]*>")
 _MOST = 1 << 26
@@ -128,7 +131,9 @@ def sights(connection: sa.Connection, wanted: Selection) -> Iterator[Sight]:
         if (row.portal, row.year) != where:
             yield from held.values()
             held, where = {}, (row.portal, row.year)
-        sight = Sight(*row[:-1], why=WITHDRAWN if row.hidden else "")
+        sight = Sight(*row[:-1])
+        if row.hidden:
+            sight = replace(sight, why=WITHDRAWN)
         # A bundle of files is one capture of several versions: what keeps one keeps all.
         if sight.capture_id not in held or sight.why:
             held[sight.capture_id] = sight

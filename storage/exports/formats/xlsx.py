@@ -18,7 +18,7 @@ from xlsxwriter.exceptions import XlsxWriterException
 
 from storage.errors import BadQuestion
 from storage.exports.notices import Statutory, printed_in, statutory
-from storage.exports.rows import Row, Value, path_of, rows_of
+from storage.exports.rows import Value, path_of, rows_of
 from storage.exports.source import Source
 from storage.exports.tables import tables, words
 from storage.exports.text import DANGEROUS
