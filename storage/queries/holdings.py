@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from storage.asof import AsOf, shown_versions
 from storage.leaving import leaves
 from storage.queries.coverage import State
-from storage.schema import captures, current_readings, findings, organs, portals
+from storage.schema import captures, current_readings, findings, organs, portals, readings
 from storage.standing import stands
 
 
-class Division(TypedDict):
+class NamedDivision(TypedDict):
     """A division with its names and how many organs the archive knows there."""
 
     division_code: str
@@ -54,8 +54,15 @@ class Quality(TypedDict):
     state: State
 
 
+class Maker(TypedDict):
+    """A parser, and for how many reports its reading stands."""
+
+    parser: str
+    reports: int
+
+
 @leaves
-def divisions(connection: sa.Connection) -> list[Division]:
+def division_names(connection: sa.Connection) -> list[NamedDivision]:
     """By code; the name is its own portal's."""
     o, p = organs.c, portals.c
     names = {
@@ -65,7 +72,7 @@ def divisions(connection: sa.Connection) -> list[Division]:
     query = sa.select(o.division_code, sa.func.count().label("organs")).group_by(o.division_code)
     found = {row.division_code: row.organs for row in connection.execute(query)}
     return [
-        Division(
+        NamedDivision(
             division_code=code,
             name_zh=names[code].name_zh if code in names else code,
             name_en=names[code].name_en if code in names else code,
@@ -133,3 +140,16 @@ def qualities(
     return [
         Quality(organ=row.name, year=row.year, state=row.state) for row in connection.execute(query)
     ]
+
+
+@leaves
+def makers(connection: sa.Connection) -> list[Maker]:
+    """The parsers whose readings stand for a report today, the most used first."""
+    r, standing = readings.c, stands(None)
+    query = (
+        sa.select(r.parser, sa.func.count().label("reports"))
+        .join(standing, standing.c.reading_id == r.id)
+        .group_by(r.parser)
+        .order_by(sa.desc("reports"), r.parser)
+    )
+    return [Maker(parser=row.parser, reports=row.reports) for row in connection.execute(query)]
