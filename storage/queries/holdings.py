@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from storage.asof import AsOf, shown_versions
 from storage.leaving import leaves
 from storage.queries.coverage import State
-from storage.schema import captures, current_readings, findings, organs, portals, readings
+from storage.schema import captures, organs, portals, readings
 from storage.standing import stands
 
 
@@ -34,16 +34,13 @@ class Held(TypedDict):
 
 
 class Totals(TypedDict):
-    """Counts over the whole archive; `findings`: of readings in force, without those that follow
-    from holding a report against others.
-    """
+    """Counts over the whole archive."""
 
     divisions: int
     organs: int
     reports: int
     versions: int
     captures: int
-    findings: int
 
 
 class Quality(TypedDict):
@@ -115,14 +112,12 @@ def totals(connection: sa.Connection) -> Totals:
         return int(connection.execute(query).scalar_one())
 
     code = sa.select(organs.c.division_code).distinct().subquery()
-    said = findings.join(current_readings, current_readings.c.reading_id == findings.c.reading_id)
     return Totals(
         divisions=count(code),
         organs=count(organs),
         reports=count(s, s.c.kind == "annual", s.c.state != "unreachable"),
         versions=count(v),
         captures=count(captures),
-        findings=count(said),
     )
 
 

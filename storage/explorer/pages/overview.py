@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from storage.alerts import Alert, open_alerts
 from storage.explorer.site import Site
+from storage.queries.checks import checks
 from storage.queries.holdings import Held, NamedDivision, Totals, division_names, held, totals
 from storage.queries.runs import Run, recorded_runs
 
@@ -24,6 +25,7 @@ class Holdings:
     """What the overview tells; `rows`: each division with its reports by year."""
 
     totals: Totals
+    findings: int
     years: Sequence[int]
     rows: Sequence[tuple[NamedDivision, dict[int, Held]]]
     runs: Sequence[Run]
@@ -38,6 +40,7 @@ def holdings(connection: sa.Connection) -> Holdings:
     known = division_names(connection)
     return Holdings(
         totals=totals(connection),
+        findings=sum(each["fail"] + each["finding"] for each in checks(connection)),
         years=years_of([year for by_year in counts.values() for year in by_year]),
         rows=[(each, counts.get(each["division_code"], {})) for each in known],
         runs=recorded_runs(connection, limit=_RUNS),
