@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from storage.errors import NotInArchive
 from storage.explorer.charts import POLICY, STYLE, Year, draw
-from storage.explorer.figures import full_name_of
+from storage.explorer.figures import name_of
 from storage.explorer.pages.coverage import Row, map_of, named
 from storage.explorer.site import HERE, Lang, Site, Words, language, words
 from storage.queries.coverage import Field, coverage
@@ -102,7 +102,7 @@ def _series(connection: sa.Connection, organ: Organ, cell: str, lang: Lang) -> S
     with_tables = [each["year"] for each in points if each["state"] != "no_figures"]
     first = min(with_tables, default=None)
     shown = [each for each in points if first is not None and each["year"] >= first]
-    return Series(cell, full_name_of(cell, lang), shown, list(_axis(shown, _say(lang))))
+    return Series(cell, name_of(cell, lang), shown, list(_axis(shown, _say(lang))))
 
 
 def _axis(points: Sequence[Point], say: Words) -> Iterator[Year]:
