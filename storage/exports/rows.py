@@ -73,9 +73,7 @@ _SAID = ("author", "reason", "evidence", "made_at", "review")
 def _report(one: Taken, read: Mapping[str, Any]) -> Row:
     report = one["report"]
     states = Counter(cell["state"] for cell in report["cells"])
-    row: Row = {
-        name: one[name] for name in ("organ_kind", "portal", "kind", "reading_id", "parser")
-    }
+    row: Row = {name: one[name] for name in ("organ_kind", "portal", "kind", "reading_id", "parser")}
     row |= {name: read.get(name) for name in (*_BYTES, *_PLACE, "url", "canonical_digest")}
     row |= {
         name: report[name]
