@@ -97,7 +97,9 @@ def routes(site: Site) -> Iterator[Route]:
         year = whole("year", path["year"])
         day = word(request, "as_of")
         at = AsOf.parse(day).at if day else datetime.now(UTC)
-        cells = ledger(connection, at=at, organ_id=organ.id, year=year)
+        cells = ledger(
+            connection, at=at, division=organ.division_code, organ_id=organ.id, year=year
+        )
         if not cells:
             raise NotInArchive(f"{organ.name} owed no report for {year}, and none is here")
         cell = cells[0]
