@@ -23,6 +23,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MARK = "__leaves__"
+# Texts of one answer that are looked at once, however often they stand in it.
+_SHORT, _MOST_TOLD = 200, 5_000
 # What an alert says in words, and what it shows.
 _SAYING, _SHOWING = ("message", "message_zh"), ("before", "after", "last_good")
 
@@ -75,6 +77,7 @@ class _Covers:
     def __init__(self, withdrawn: Mapping[str, str], subjects: Mapping[str, str]) -> None:
         self._withdrawn = withdrawn
         self._subjects = subjects
+        self._told: dict[str, str] = {}
         # Whole addresses: one may be the beginning of another's.
         ends = r"(?![\w/?&=%#-]|\.\w)"
         longest_first = sorted(map(re.escape, withdrawn), key=len, reverse=True)
@@ -118,6 +121,15 @@ class _Covers:
         return told
 
     def _text(self, text: str) -> str:
+        # A ledger names one listing's pages as the proof of every cell.
+        told = self._told.get(text)
+        if told is None:
+            told = self._covered(text)
+            if len(text) <= _SHORT and len(self._told) < _MOST_TOLD:
+                self._told[text] = told
+        return told
+
+    def _covered(self, text: str) -> str:
         if self._addresses is not None:
             text = self._addresses.sub(lambda found: f"({self._withdrawn[found[0]]})", text)
         return masked(text)

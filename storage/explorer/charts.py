@@ -31,9 +31,8 @@ STYLE = (
     ".said{fill:#ffb499}.gap{fill:#22262b}}"
 )
 # A picture that is opened by itself is a page: it may have this style and nothing else.
-POLICY = "default-src 'none'; style-src 'sha256-{}'; frame-ancestors 'none'".format(
-    b64encode(sha256(STYLE.encode()).digest()).decode()
-)
+_DIGEST = b64encode(sha256(STYLE.encode()).digest()).decode()
+POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True, slots=True)

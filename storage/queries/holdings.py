@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from storage.asof import AsOf, shown_versions
 from storage.leaving import leaves
 from storage.queries.coverage import State
-from storage.schema import captures, current_readings, findings, organs, portals
+from storage.schema import captures, organs, portals, readings
 from storage.standing import stands
 
 
-class Division(TypedDict):
+class NamedDivision(TypedDict):
     """A division with its names and how many organs the archive knows there."""
 
     division_code: str
@@ -34,16 +34,13 @@ class Held(TypedDict):
 
 
 class Totals(TypedDict):
-    """Counts over the whole archive; `findings`: of readings in force, without those that follow
-    from holding a report against others.
-    """
+    """Counts over the whole archive."""
 
     divisions: int
     organs: int
     reports: int
     versions: int
     captures: int
-    findings: int
 
 
 class Quality(TypedDict):
@@ -54,8 +51,15 @@ class Quality(TypedDict):
     state: State
 
 
+class Maker(TypedDict):
+    """A parser, and for how many reports its reading stands."""
+
+    parser: str
+    reports: int
+
+
 @leaves
-def divisions(connection: sa.Connection) -> list[Division]:
+def division_names(connection: sa.Connection) -> list[NamedDivision]:
     """By code; the name is its own portal's."""
     o, p = organs.c, portals.c
     names = {
@@ -65,7 +69,7 @@ def divisions(connection: sa.Connection) -> list[Division]:
     query = sa.select(o.division_code, sa.func.count().label("organs")).group_by(o.division_code)
     found = {row.division_code: row.organs for row in connection.execute(query)}
     return [
-        Division(
+        NamedDivision(
             division_code=code,
             name_zh=names[code].name_zh if code in names else code,
             name_en=names[code].name_en if code in names else code,
@@ -108,14 +112,12 @@ def totals(connection: sa.Connection) -> Totals:
         return int(connection.execute(query).scalar_one())
 
     code = sa.select(organs.c.division_code).distinct().subquery()
-    said = findings.join(current_readings, current_readings.c.reading_id == findings.c.reading_id)
     return Totals(
         divisions=count(code),
         organs=count(organs),
         reports=count(s, s.c.kind == "annual", s.c.state != "unreachable"),
         versions=count(v),
         captures=count(captures),
-        findings=count(said),
     )
 
 
@@ -133,3 +135,16 @@ def qualities(
     return [
         Quality(organ=row.name, year=row.year, state=row.state) for row in connection.execute(query)
     ]
+
+
+@leaves
+def makers(connection: sa.Connection) -> list[Maker]:
+    """The parsers whose readings stand for a report today, the most used first."""
+    r, standing = readings.c, stands(None)
+    query = (
+        sa.select(r.parser, sa.func.count().label("reports"))
+        .join(standing, standing.c.reading_id == r.id)
+        .group_by(r.parser)
+        .order_by(sa.desc("reports"), r.parser)
+    )
+    return [Maker(parser=row.parser, reports=row.reports) for row in connection.execute(query)]

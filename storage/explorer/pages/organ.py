@@ -14,11 +14,11 @@ from starlette.routing import Route
 
 from storage.errors import NotInArchive
 from storage.explorer.charts import POLICY, STYLE, Year, draw
+from storage.explorer.figures import name_of
 from storage.explorer.pages.coverage import Row, map_of, named
 from storage.explorer.site import HERE, Lang, Site, Words, language, words
-from storage.printed import label_of
 from storage.queries.coverage import Field, coverage
-from storage.queries.holdings import divisions
+from storage.queries.holdings import division_names
 from storage.queries.lives import OrganLife, organ_lives
 from storage.queries.organs import Organ, organ_at
 from storage.queries.series import Point, series
@@ -72,7 +72,7 @@ def routes(site: Site) -> Iterator[Route]:
             request,
             "organ.html.jinja",
             organ=organ,
-            division=named(divisions(connection), code),
+            division=named(division_names(connection), code),
             life=_life(connection, organ),
             years=_years(row),
             row=row,
@@ -102,8 +102,7 @@ def _series(connection: sa.Connection, organ: Organ, cell: str, lang: Lang) -> S
     with_tables = [each["year"] for each in points if each["state"] != "no_figures"]
     first = min(with_tables, default=None)
     shown = [each for each in points if first is not None and each["year"] >= first]
-    label = " · ".join(getattr(each, lang) for each in label_of(cell)[1:])
-    return Series(cell, label or cell, shown, list(_axis(shown, _say(lang))))
+    return Series(cell, name_of(cell, lang), shown, list(_axis(shown, _say(lang))))
 
 
 def _axis(points: Sequence[Point], say: Words) -> Iterator[Year]:
