@@ -196,7 +196,9 @@ def _subjects(connection: sqlite3.Connection, count: int) -> Iterator[Subject]:
         ).fetchone()
         chinese = "".join(each for each in text or "年度报告" if "\u4e00" <= each <= "\u9fff")
         start = chance.randrange(max(len(chinese) - 1, 1))
-        yield Subject(*row, chinese[start : start + 2])
+        division, organ, organ_id, report_id, reading_id, year = row
+        word = chinese[start : start + 2]
+        yield Subject(division, organ, organ_id, report_id, reading_id, year, word)
 
 
 @contextmanager

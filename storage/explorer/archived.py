@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import codecs
 import re
+import tomllib
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import nh3
@@ -21,7 +23,7 @@ import nh3
 from storage.captures import header
 from storage.personal import masked
 
-# Of a page and of what it unpacks to; the largest of ten years of reports has 3 MB.
+# In bytes: of a page that is rewritten, and of any content once it is unpacked.
 LONGEST_PAGE, LONGEST_BODY = 4_000_000, 64_000_000
 
 _BOMS = (
@@ -29,40 +31,18 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What a header or a page may ask for; UTF-7 and other codecs that hide markup are not among them.
-_CODECS = {"big5": "big5", "big5-hkscs": "big5hkscs", "utf-8": "utf-8", "utf8": "utf-8"}
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w-]{2,40})", re.I)
 
-_BLOCKS = frozenset(
-    "address blockquote br caption center dd div dl dt fieldset h1 h2 h3 h4 h5 h6 hr legend li ol "
-    "option p pre table tbody td tfoot th thead tr ul".split()
+_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_BLOCKS, _GONE, _LOOKS, _VOID, _BODY = (
+    frozenset(_DATA[name].split()) for name in ("blocks", "gone", "looks", "void", "body")
 )
-_TAGS = _BLOCKS | frozenset(
-    "a abbr acronym area article aside b bdi bdo big button cite code col colgroup del dfn em "
-    "figcaption figure font footer header hgroup i img input ins kbd label link main map mark nav "
-    "optgroup q rp rt ruby s samp section select small span strike strong style sub sup time tt u "
-    "var wbr".split()
-)
-# Gone with all that is in them.
-_GONE = frozenset(
-    "script noscript template svg math iframe object embed applet title textarea xmp noembed "
-    "noframes plaintext audio video canvas frameset dialog portal".split()
-)
-_LOOKS = frozenset(
-    "align alt aria-label background bgcolor border bordercolor cellpadding cellspacing checked "
-    "class clear color cols colspan compact dir disabled face headers height hspace id lang "
-    "nowrap noshade readonly rows rowspan rules frame scope selected shape coords size span start "
-    "style summary title usemap valign value vlink link text vspace width".split()
-)
-_OF_TAGS = {"a": {"href", "name"}, "area": {"href"}, "img": {"src"}, "link": {"href"}}
+_TAGS = _BLOCKS | frozenset(_DATA["others"].split())
+_OF_TAGS = {tag: set(names.split()) for tag, names in _DATA["of"].items()}
 _VALUES = {
-    "link": {"rel": {"stylesheet"}},
-    "input": {"type": {"button", "checkbox", "hidden", "radio", "reset", "submit", "text"}},
-    "button": {"type": {"button"}},
-    **{tag: {"type": set("1aAiI") | {"disc", "circle", "square"}} for tag in ("ol", "ul", "li")},
+    tag: {name: set(values.split()) for name, values in each.items()}
+    for tag, each in _DATA["values"].items()
 }
-_VOID = frozenset("area br col hr img input link wbr".split())
-_BODY = frozenset({"bgcolor", "background", "text", "link", "vlink", "style", "class", "id", "dir"})
 
 _CSS_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\r\n\f]?|(.)|$)", re.S)
 _CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|$)|<!--|-->", re.S)
@@ -134,7 +114,7 @@ def text_of(body: bytes, content_type: str | None = None) -> str:
             return body.decode(codec, "replace").removeprefix("\ufeff").replace("\0", "")
     said = _CHARSET.search((content_type or "").encode()) or _CHARSET.search(body[:4096])
     named = said[1].decode().lower() if said else ""
-    codecs_asked = ["utf-8", _CODECS.get(named, "gb18030"), "gb18030"]
+    codecs_asked = ["utf-8", _DATA["codecs"].get(named, "gb18030"), "gb18030"]
     for codec in codecs_asked:
         try:
             return body.decode(codec).replace("\0", "")
@@ -151,11 +131,8 @@ def harmless_page(text: str, place: Place) -> str:
         text,
         tags=set(_TAGS),
         clean_content_tags=set(_GONE),
-        attributes={"*": set(_LOOKS), **{tag: set(names) for tag, names in _OF_TAGS.items()}},
-        tag_attribute_values={
-            tag: {name: set(each) for name, each in values.items()}
-            for tag, values in _VALUES.items()
-        },
+        attributes={"*": set(_LOOKS), **_OF_TAGS},
+        tag_attribute_values=_VALUES,
         url_schemes={"http", "https"},
         link_rel=None,
     )
@@ -281,9 +258,7 @@ class _Writer(HTMLParser):
         kept = [f' {name}="{escape(value)}"' for name, value in self._attributes(tag, attrs)]
         return f"<{tag}{''.join(kept)}>"
 
-    def _attributes(
-        self, tag: str, attrs: list[tuple[str, str | None]]
-    ) -> list[tuple[str, str]]:
+    def _attributes(self, tag: str, attrs: list[tuple[str, str | None]]) -> list[tuple[str, str]]:
         told: list[tuple[str, str]] = []
         for name, value in attrs:
             value = value or ""

@@ -35,6 +35,8 @@ _TYPES: dict[str, tuple[tuple[bytes, ...], str]] = {
 _IMAGES = {"image/jpeg", "image/png", "image/gif"}
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(?:$|[. ])")
 _LONGEST = 80
+# What the standard library raises of one that is torn, locked or packed in an unknown way.
+_NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError)
 # Of a packed file, so much is looked through for numbers of persons.
 _MOST_XML = 32_000_000
 
@@ -117,7 +119,13 @@ def _texts_packed(body: bytes) -> list[str]:
                 # Within a paragraph markup parts nothing; between paragraphs and cells it does.
                 parted = re.sub(rb"</(?:w:p|a:p|c|row|si)>", b"\n", text)
                 texts.append(re.sub(rb"<[^>]*>", b"", parted).decode("utf-8", "replace"))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError):
-        # Torn or locked: what could be read was.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+    ):
         return texts
     return texts

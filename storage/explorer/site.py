@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -170,8 +170,27 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": moment, "grouped": grouped, "outward": outward}
+    environment.filters |= {
+        "moment": moment,
+        "grouped": grouped,
+        "outward": outward,
+        "pairs": pairs,
+        "named_divisions": named_divisions,
+    }
     return environment
+
+
+def pairs(values: Iterable[Any], said: Mapping[str, Any] | None = None) -> list[tuple[Any, str]]:
+    """The options of a choice: each value with its word, or as it is."""
+    return [(value, str(said[value]) if said else str(value)) for value in values]
+
+
+def named_divisions(known: Iterable[Mapping[str, Any]], lang: Lang) -> list[tuple[str, str]]:
+    """The options of a choice of divisions."""
+    return [
+        (each["division_code"], f"{each[f'name_{lang}']} ({each['division_code']})")
+        for each in known
+    ]
 
 
 def moment(at: datetime | str) -> Markup:
@@ -185,7 +204,7 @@ def moment(at: datetime | str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(known.isoformat(), shown)
 
 
-def grouped(number: int) -> str:
+def grouped(number: float) -> str:
     """
     >>> grouped(100000)
     '100,000'

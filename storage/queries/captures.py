@@ -144,9 +144,7 @@ def nearest_capture(connection: sa.Connection, *, url: str, near: datetime) -> i
     other = {"http": "https", "https": "http"}.get(scheme, scheme)
     at = c.url.in_([told, f"{other}://{rest}"])
     for wanted in (a.outcome.in_(_WELL), sa.true()):
-        query = (
-            sa.select(c.id, c.fetched_at).join(attempts, a.id == c.attempt_id).where(at, wanted)
-        )
+        query = sa.select(c.id, c.fetched_at).join(attempts, a.id == c.attempt_id).where(at, wanted)
         before = query.where(c.fetched_at <= near).order_by(c.fetched_at.desc(), c.id.desc())
         after = query.where(c.fetched_at > near).order_by(c.fetched_at, c.id)
         found = [

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from storage.asof import AsOf
 from storage.assessments import assessment_of, newest_assessments
 from storage.corrections import in_force
 from storage.errors import NotInArchive, Withdrawn
@@ -258,7 +259,12 @@ def _rows() -> sa.Select[Any]:
     )
 
 
-def _report(connection: sa.Connection, row: sa.Row[Any], shapes: dict[int, FormRecord]) -> Report:
+def _report(
+    connection: sa.Connection,
+    row: sa.Row[Any],
+    shapes: dict[int, FormRecord],
+    as_of: AsOf | None = None,
+) -> Report:
     reading = None
     if row.reading_id:
         reading = without_values(load_reading(connection, row.reading_id, shapes))

@@ -29,11 +29,12 @@ class Run(TypedDict):
 
 
 @leaves
-def recorded_runs(connection: sa.Connection) -> list[Run]:
-    """The runs, newest first."""
-    tallies = _tallies(connection)
-    query = sa.select(runs).order_by(runs.c.id.desc())
-    return [_run(row, *tallies.get(row.id, (0, 0, 0))) for row in connection.execute(query)]
+def recorded_runs(connection: sa.Connection, *, limit: int | None = None) -> list[Run]:
+    """The runs, newest first, or only so many of the newest."""
+    query = sa.select(runs).order_by(runs.c.id.desc()).limit(limit)
+    rows = connection.execute(query).all()
+    tallies = _tallies(connection, [row.id for row in rows]) if rows else {}
+    return [_run(row, *tallies.get(row.id, (0, 0, 0))) for row in rows]
 
 
 def _run(row: sa.Row[Any], attempts: int, captures: int, size: int) -> Run:
@@ -54,12 +55,13 @@ def _run(row: sa.Row[Any], attempts: int, captures: int, size: int) -> Run:
     )
 
 
-def _tallies(connection: sa.Connection) -> dict[int, tuple[int, int, int]]:
+def _tallies(connection: sa.Connection, ids: list[int]) -> dict[int, tuple[int, int, int]]:
     """Run id → attempts, captures, bytes."""
     count, size = sa.func.count, sa.func.coalesce(sa.func.sum(captures.c.size), 0)
     query = (
         sa.select(attempts.c.run_id, count(attempts.c.id), count(captures.c.id), size)
         .outerjoin(captures)
+        .where(attempts.c.run_id.between(min(ids), max(ids)))
         .group_by(attempts.c.run_id)
     )
     return {row[0]: (row[1], row[2], int(row[3])) for row in connection.execute(query)}

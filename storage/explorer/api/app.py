@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -43,19 +44,11 @@ def make_api(
     access = access or Access()
     served = document(endpoints(), needs_token=access.token is not None)
 
-    def openapi(request: Request) -> Response:
-        _check_names(request, {})
-        return json_response(request, served, {})
-
-    def index(request: Request) -> Response:
-        _check_names(request, {})
-        paths = {each.key: f"{BASE}{each.path}" for each in endpoints()}
-        return json_response(request, {"links": {"openapi": f"{BASE}/openapi.json"} | paths}, {})
-
-    answers: dict[str, Callable[[Request], Response]] = {
-        "/": index,
-        "/openapi.json": openapi,
-        **{each.path: partial(_answer, engine, settings, replay, each) for each in endpoints()},
+    paths = {each.key: f"{BASE}{each.path}" for each in endpoints()}
+    answers: dict[str, Answer] = {
+        "/": _constant({"links": {"openapi": f"{BASE}/openapi.json"} | paths}),
+        "/openapi.json": _constant(served),
+        **{each.path: partial(_prepare, engine, settings, replay, each) for each in endpoints()},
     }
     api = Starlette(
         routes=[Route(path, _guarded(answer), methods=METHODS) for path, answer in answers.items()],
@@ -71,27 +64,44 @@ def make_api(
     return api
 
 
-def _guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """A plain function: Starlette runs it in a thread, where the database may take its time."""
+# A request checked, and what is left to do, which may take its time.
+Answer: TypeAlias = Callable[[Request], Callable[[], Response]]
 
-    def endpoint(request: Request) -> Response:
+
+def _guarded(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """What is wrong with a question is said at once; the archive is asked in a thread."""
+
+    async def endpoint(request: Request) -> Response:
         if request.method == "OPTIONS":
             return _options()
         check_accept(request)
-        try:
-            return answer(request)
-        except Withdrawn as error:
-            raise Refusal("withdrawn", said=masked(str(error)), asked=_asked(request)) from error
-        except NotInArchive as error:
-            raise Refusal("not-found", said=masked(str(error)), asked=_asked(request)) from error
-        except BadQuestion as error:
-            raise Refusal("bad-question", said=masked(str(error))) from error
-        except (DBAPIError, NoConnection, DatabaseError) as error:
-            raise busy("database-unavailable") from error
-        except (StorageError, OSError) as error:
-            raise busy("storage-unavailable") from error
+        return await run_in_threadpool(_explained, request, answer(request))
 
     return endpoint
+
+
+def _explained(request: Request, ask: Callable[[], Response]) -> Response:
+    asked = request.url.path
+    try:
+        return ask()
+    except Withdrawn as error:
+        raise Refusal("withdrawn", said=masked(str(error)), asked=asked) from error
+    except NotInArchive as error:
+        raise Refusal("not-found", said=masked(str(error)), asked=asked) from error
+    except BadQuestion as error:
+        raise Refusal("bad-question", said=masked(str(error))) from error
+    except (DBAPIError, NoConnection, DatabaseError) as error:
+        raise busy("database-unavailable") from error
+    except (StorageError, OSError) as error:
+        raise busy("storage-unavailable") from error
+
+
+def _constant(body: Mapping[str, Any]) -> Answer:
+    def prepared(request: Request) -> Callable[[], Response]:
+        _check_names(request, {})
+        return partial(json_response, request, body, {})
+
+    return prepared
 
 
 def _options() -> Response:
@@ -107,36 +117,40 @@ def _options() -> Response:
     )
 
 
-def _answer(
+def _prepare(
     engine: sa.Engine, settings: Settings, replay: str, endpoint: Endpoint, request: Request
-) -> Response:
+) -> Callable[[], Response]:
     values = _values(endpoint, request)
     asked = _moment(values)
     # What was asked but the page: to this question a cursor belongs.
     whole = str([endpoint.key, sorted((k, v) for k, v in values.items() if k not in _PAGING)])
     after = _after(endpoint, values, whole)
-    ways = Ways(
-        replay, {name: values[name] for name in ("as_of", "basis") if asked and name in values}
-    )
-    with engine.connect() as connection:
-        told = endpoint.ask(Question(connection, settings, values, asked, after))
-    body: dict[str, Any] = {}
-    self_link = _self(endpoint, values, {})
-    links = {"self": self_link}
-    if endpoint.cursor:
-        body["data"] = [_linked(endpoint, row, ways) for row in told.rows]
-        following = None
-        if told.after is not None:
-            cursor = write_cursor(whole, told.after)
-            following = links["next"] = _self(endpoint, values, {"cursor": cursor})
-        body["next"] = following
-    else:
-        body["data"] = _linked(endpoint, told, ways)
-    body["links"] = {"self": self_link}
-    if endpoint.records:
-        body["as_of"] = None if asked is None else asked.at.isoformat()
-        body["basis"] = values["basis"]
-    return json_response(request, body, links)
+
+    def ask() -> Response:
+        with engine.connect() as connection:
+            told = endpoint.ask(Question(connection, settings, values, asked, after))
+        moment = {name: values[name] for name in ("as_of", "basis")} if asked else {}
+        body, links = _body(endpoint, values, whole, told, Ways(replay, moment, values))
+        if endpoint.records:
+            body["as_of"] = None if asked is None else asked.at.isoformat()
+            body["basis"] = values["basis"]
+        return json_response(request, body, links)
+
+    return ask
+
+
+def _body(
+    endpoint: Endpoint, values: Mapping[str, Any], question: str, told: Any, ways: Ways
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What is answered, and the links of the header."""
+    links = {"self": _self(endpoint, values, {})}
+    if not endpoint.cursor:
+        return {"data": _linked(endpoint, told, ways), "links": dict(links)}, links
+    body = {"data": [_linked(endpoint, row, ways) for row in told.rows], "links": dict(links)}
+    if told.after is not None:
+        cursor = write_cursor(question, told.after)
+        links["next"] = _self(endpoint, values, {"cursor": cursor})
+    return {**body, "next": links.get("next")}, links
 
 
 _PAGING = ("limit", "cursor")
@@ -206,10 +220,6 @@ def _linked(endpoint: Endpoint, row: Mapping[str, Any], ways: Ways) -> dict[str,
         ]
     told["links"] = {rel: link(row, ways) for rel, link in endpoint.links.items()}
     return told
-
-
-def _asked(request: Request) -> str:
-    return request.url.path
 
 
 def _unrouted(paths: Sequence[str], request: Request, error: Exception) -> Response:

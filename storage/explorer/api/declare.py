@@ -33,8 +33,8 @@ _LARGEST = 2**31 - 1
 # No control characters, which neither database nor file name takes; in a path no slash either.
 TEXT = r"^[^\u0000-\u001f\u007f]+$"
 SEGMENT = r"^[^/.\u0000-\u001f\u007f][^/\u0000-\u001f\u007f]*$"
-_DAY = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
+DAY = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])"
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 
 
@@ -102,7 +102,12 @@ def number_of(name: str) -> Parameter:
 
 
 def text(
-    name: str, example: str | None, *, pattern: str = TEXT, longest: int = 100, required: bool = False
+    name: str,
+    example: str | None,
+    *,
+    pattern: str = TEXT,
+    longest: int = 100,
+    required: bool = False,
 ) -> Parameter:
     """A text; never an empty one."""
     schema = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern}
@@ -119,7 +124,7 @@ def choice(
 
 def moment(name: str, example: str = "2024-03-01", *, required: bool = False) -> Parameter:
     """A day, which means its end in China, or a moment with its time zone."""
-    return text(name, example, pattern=f"^{_DAY}(T{_TIME})?$", longest=25, required=required)
+    return text(name, example, pattern=f"^{DAY}(T{TIME})?$", longest=25, required=required)
 
 
 CODE = r"^[0-9]{2,12}$"
@@ -179,6 +184,11 @@ class Question:
         return Page(
             *cut(rows, lambda row: tuple(row[name] for name in key), self.after, self.limit)
         )
+
+    def fetched(self, rows: Sequence[Row], key: str) -> Page:
+        """A page of rows of which one more than `limit` was asked for, in the order of `key`."""
+        page = rows[: self.limit]
+        return Page(page, (page[-1][key],) if len(rows) > self.limit else None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,9 @@ def document(endpoints: Sequence[Endpoint], *, needs_token: bool) -> dict[str, A
     shapes = Shapes()
     shapes.components["Problem"] = _problem(shapes)
     paths = {
-        "/": _path("index", {}, _closed({"links": _map({"type": "string", "format": "uri-template"})}), []),
+        "/": _path(
+            "index", {}, _closed({"links": _map({"type": "string", "format": "uri-template"})}), []
+        ),
         "/openapi.json": _path("openapi", {}, {"type": "object"}, []),
     }
     for each in endpoints:
@@ -93,9 +95,7 @@ def _path(
 
 
 # Parameters that name something which the archive may not hold.
-_NAMING = frozenset(
-    {"division_code", "organ", "run_id", "alert_id", "capture_id", "version", "left_organ"}
-)
+_NAMING = frozenset({"division_code", "organ", "run_id", "alert_id", "capture_id", "cell", "left"})
 
 
 def _refusal(status: int) -> dict[str, Any]:

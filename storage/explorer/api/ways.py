@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from storage.explorer.links import Links
@@ -14,10 +15,11 @@ BASE = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """Links that ask as of the same moment as the question did (`moment`)."""
+    """Links that ask as of the same moment as the question did (`moment`); `asked` is all of it."""
 
     replay_origin: str = ""
     moment: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     def api(self, *path: str | int, **asked: str | int | None) -> str:
         """A resource of records."""

@@ -24,7 +24,7 @@ from storage.explorer.api.declare import (
     choice,
 )
 from storage.explorer.api.ways import Ways
-from storage.queries import coverage, divisions, lives
+from storage.queries import coverage, divisions, lives, missing
 
 
 def report_key(row: Row) -> tuple[str, str, int]:
@@ -84,6 +84,19 @@ def _ledger(question: Question) -> Page:
         [row for row in rows if question["state"] in (None, row["state"])],
         "division_code", "organ", "year",
     )  # fmt: skip
+
+
+def _missing(question: Question) -> Page:
+    at = datetime.now(UTC) if question.as_of is None else question.as_of.at
+    rows = missing.missing(
+        question.connection,
+        at=at,
+        division=question["division"],
+        year=question["year"],
+        organ_id=question.organ_id,
+        state=question["state"],
+    )
+    return question.page(rows, "division_code", "organ", "year")
 
 
 def _ledger_cell(question: Question) -> book.Cell:
@@ -178,6 +191,16 @@ ENDPOINTS = (
         shape=book.Cell,
         ask=_ledger,
         parameters=(DIVISION, ORGAN, YEAR, choice("state", get_args(book.State), "absent")),
+        cursor=(str, str, int, int),
+        links=_OF_CELL,
+        inner=_OF_PROOF,
+    ),
+    Endpoint(
+        key="missing",
+        path="/missing",
+        shape=book.Cell,
+        ask=_missing,
+        parameters=(DIVISION, ORGAN, YEAR, choice("state", missing.MISSING)),
         cursor=(str, str, int, int),
         links=_OF_CELL,
         inner=_OF_PROOF,

@@ -3,12 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
+from storage.errors import NotInArchive
 from storage.explorer.api.cursors import Page
-from storage.explorer.api.declare import ITS_REPORT, Endpoint, InnerLink, Link, Question, Row
+from storage.explorer.api.declare import (
+    DIVISION,
+    ITS_REPORT,
+    ORGAN,
+    YEAR,
+    Endpoint,
+    InnerLink,
+    Link,
+    Question,
+    Row,
+    choice,
+    number_of,
+)
+from storage.explorer.api.resources.figures import version
 from storage.explorer.api.resources.holdings import its_report, report_key
 from storage.explorer.api.ways import Ways
-from storage.queries import history, report
+from storage.queries import coverage, history, listed, report, versions
+
+# Of a report that is there.
+STATE = choice(
+    "state", [each for each in get_args(coverage.State) if each not in ("missing", "withdrawn")]
+)
+
+
+def _reports(question: Question) -> Page:
+    after = None if question.after is None else int(question.after[0])
+    rows = listed.listed_reports(
+        question.connection,
+        division=question["division"],
+        organ_id=question.organ_id,
+        year=question["year"],
+        state=question["state"],
+        as_of=question.as_of,
+        limit=question.limit + 1,
+        after=after,
+    )
+    return question.fetched(rows, "report_id")
+
+
+def _version(question: Question) -> versions.ReadVersion:
+    found = versions.read_version(
+        question.connection, question.organ, question["year"], version_id=question["version"]
+    )
+    if found is None:
+        raise NotInArchive(f"nothing stands for the report of {question['year']}")
+    return found
 
 
 def _report(question: Question) -> report.Report:
@@ -18,6 +62,10 @@ def _report(question: Question) -> report.Report:
 def _versions(question: Question) -> Page:
     told = history.history(question.connection, question.organ, question["year"], **question.then)
     return question.page(told, "part", "name", "first_seen", "id")
+
+
+def _asked_for(ways: Ways) -> tuple[str | int, ...]:
+    return tuple(ways.asked[name] for name in ("division_code", "organ", "year"))
 
 
 def _figure(row: Row, cell: Row) -> tuple[str | int, ...]:
@@ -51,6 +99,36 @@ def _capture_of(row: Row, ways: Ways) -> str | None:
 
 ENDPOINTS = (
     Endpoint(
+        key="reports",
+        path="/reports",
+        shape=listed.ListedReport,
+        ask=_reports,
+        parameters=(DIVISION, ORGAN, YEAR, STATE),
+        cursor=(int,),
+        links={
+            "report": its_report,
+            "version": version,
+            "versions": lambda row, ways: ways.api("reports", *report_key(row), "versions"),
+            "page": lambda row, ways: ways.page("reports", *report_key(row)),
+        },
+    ),
+    Endpoint(
+        key="version",
+        path="/reports/{division_code}/{organ}/{year}/versions/{version}",
+        shape=versions.ReadVersion,
+        ask=_version,
+        parameters=(*ITS_REPORT, number_of("version")),
+        links={
+            "capture": lambda row, ways: ways.still("captures", row["capture_id"]),
+            "replay": lambda row, ways: ways.replay(row["capture_id"]),
+            "report": lambda _row, ways: ways.still("reports", *_asked_for(ways)),
+            "page": lambda row, ways: ways.page(
+                "reports", *_asked_for(ways), version=row["version_id"]
+            ),
+        },
+        records=False,
+    ),
+    Endpoint(
         key="report",
         path="/reports/{division_code}/{organ}/{year}",
         shape=report.Report,
@@ -67,6 +145,11 @@ ENDPOINTS = (
         parameters=ITS_REPORT,
         cursor=(str, str, str, int, int),
         links={
+            "version": lambda row, ways: (
+                None
+                if row["withdrawn"]
+                else ways.still("reports", *_asked_for(ways), "versions", row["id"])
+            ),
             "capture": _capture_of,
             "replay": lambda row, ways: ways.replay(_first(row)),
         },
