@@ -24,9 +24,11 @@ from storage.asof import (
 from storage.schema import organs, readings, standing, versions, withdrawals
 
 
-def stands(as_of: AsOf | None) -> sa.FromClause:
-    """The table `standing`, or what it would have said at a moment: the same columns."""
-    return standing if as_of is None else definition(as_of).subquery("standing_then")
+def stands(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+    """The table `standing`, or what it would have said at a moment, of all reports or of one: the
+    same columns.
+    """
+    return standing if as_of is None else definition(as_of, report_id).subquery("standing_then")
 
 
 def definition(as_of: AsOf | None, report_id: Of = None) -> sa.Select[Any]:
