@@ -202,6 +202,7 @@ captures = Table(
     Column("warc_length", sa.BigInteger, nullable=False),
     Column("record_id", Text, nullable=False),
     Column("revisit_of", ForeignKey("captures.id")),
+    sa.Index(None, "fetched_at"),
 )
 
 reports = Table(
@@ -256,6 +257,7 @@ observations = Table(
     _reference("captures.id", primary_key=True),
     Column("alias_id", ForeignKey("aliases.id"), nullable=False, index=True),
     Column("seen_at", Moment, nullable=False),
+    sa.Index(None, "seen_at"),
 )
 
 forms = Table(

@@ -1,4 +1,4 @@
-"""`archive coverage`, `report`, `history`, `findings`, `runs`: what the archive holds."""
+"""`archive coverage`, `report`, `history`, `findings`, `changes`, `runs`: what is in it."""
 
 from __future__ import annotations
 
@@ -168,3 +168,45 @@ def runs(as_json: Json = False) -> None:
             from storage.terminal.running import show_runs
 
             show_runs(found)
+
+
+@app.command()
+def changes(
+    since: Annotated[
+        str, typer.Option("--since", metavar="DATE", help="After the end of this day in China.")
+    ],
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="DATE", help="Up to the end of this day; else now."),
+    ] = None,
+    division: Division = None,
+    organ: OrganOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="No more than so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What was published, edited, moved, removed, brought back or withdrawn, newest first."""
+    from datetime import UTC, datetime
+
+    from storage.asof import moment
+
+    span = moment(since), datetime.now(UTC) if until is None else moment(until)
+    with archive(empty="[]" if as_json else None) as connection:
+        from storage.queries.changes import changes as ask
+
+        asked = organ_id(connection, organ)
+        found = ask(
+            connection,
+            since=span[0],
+            until=span[1],
+            division=division,
+            organ_id=asked,
+            limit=limit,
+        )
+        if as_json:
+            print_json(found)
+        elif not found:
+            print("Nothing changed.")
+        else:
+            from storage.terminal.reports import show_changes
+
+            show_changes(found)

@@ -116,6 +116,18 @@ def changed_cells(
     return _changes(old.cells, new.cells)
 
 
+def differences(
+    connection: sa.Connection, before: int, after: int
+) -> tuple[int | None, int | None]:
+    """In how many cells and passages two versions differ; None where one was not read."""
+    old, new = _content(connection, before, None), _content(connection, after, None)
+    cells = None
+    if old.digest is not None and new.digest is not None:
+        cells = 0 if old.digest == new.digest else len(_changes(old.cells, new.cells))
+    read = old.digest or old.prose, new.digest or new.prose
+    return cells, len(_rewritten(old.prose, new.prose)) if all(read) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
     """What the reading in force of a version holds: path → cell, and (heading, paragraph)."""
