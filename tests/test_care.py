@@ -58,6 +58,8 @@ INSIDE = {
     "storage.queries.report.holds_reports": "yes or no",
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",
+    "storage.queries.history.differences": "two counts",
+    "storage.queries.organs.in_division": "a condition",
     "storage.queries.lives.short_name": "a name given to it",
     "storage.queries.sources.places": "files and digests",
     "storage.queries.spiders.spiders": "what a crontab is made of",
@@ -82,6 +84,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "report": [[TIANSHAN, "2019"]],
     "history": [[TIANSHAN, "2019"]],
     "findings": [[]],
+    "changes": [["--since", "2019-01-01"]],
     "runs": [[]],
     "run": [[], ["1", "--lang", "zh"]],
     "corrections": [[]],
@@ -98,7 +101,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "impact": [["--host", "www.xjtsq.gov.cn"]],
 }
 # They change the archive and say what the person who called them gave.
-CHANGING = {"correct", "withdraw", "restore", "seal", "acknowledge", "close", "reopen"}
+CHANGING = {"correct", "withdraw", "restore", "seal", "reindex", "acknowledge", "close", "reopen"}
 # They show what the questions above say, or nothing of a report.
 OTHER = {"crontab", "serve"}
 
