@@ -68,6 +68,8 @@ INSIDE = {
     "storage.queries.report.report_row": "a row for other questions",
     "storage.queries.report.number": "a number",
     "storage.queries.report.place_of": "numbers of tables, rows and columns",
+    "storage.queries.history.differences": "two counts",
+    "storage.queries.organs.in_division": "a condition",
     "storage.queries.lives.short_name": "a name given to it",
     "storage.queries.sources.places": "files and digests",
     "storage.queries.spiders.spiders": "what a crontab is made of",
@@ -95,6 +97,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "search": [["请致电"], [SECRET], ["张某"], ["13900001005"]],
     "diff": [[f"{TIANSHAN}/2019@1", f"{TIANSHAN}/2019@2"], [f"{TIANSHAN}/2019", f"{BUREAU}/2020"]],
     "findings": [[]],
+    "changes": [["--since", "2019-01-01"]],
     "runs": [[]],
     "run": [[], ["1", "--lang", "zh"]],
     "corrections": [[]],
@@ -132,6 +135,7 @@ COMMANDS: dict[str, list[list[str]]] = {
 CHANGING = {"correct", "withdraw", "restore", "seal", "acknowledge", "close", "reopen"}
 # What it writes is opened and searched in tests of its own.
 EXPORTING = {"export"}
+CHANGING = {"correct", "withdraw", "restore", "seal", "reindex", "acknowledge", "close", "reopen"}
 # They show what the questions above say, or nothing of a report.
 OTHER = {"crontab", "serve"}
 
