@@ -13,6 +13,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -72,6 +73,18 @@ def fill(engine: sa.Engine, settings: Settings, count: int, chance: random.Rando
         print(f"{made} texts indexed, {(time.perf_counter() - began) / made * 1000:.2f} ms a text")
 
 
+def in_index(connection: sa.Connection, word: str, most: int) -> set[int]:
+    return {row.version_id for row in entries(connection, word, (), None, most)}
+
+
+def in_rows(connection: sa.Connection, like: sa.Select[Any]) -> set[int]:
+    return set(connection.execute(like).scalars())
+
+
+def first(connection: sa.Connection, word: str) -> set[int]:
+    return {hit["version_id"] for hit in search(connection, words=word)["hits"]}
+
+
 def race(engine: sa.Engine, chance: random.Random, count: int) -> None:
     """Holds the index against the scan, and says what each takes."""
     s, scanned = sections.c, sa.select(readings.c.version_id).join(sections)
@@ -92,13 +105,11 @@ def race(engine: sa.Engine, chance: random.Random, count: int) -> None:
                 continue
             like = scanned.where(s.text.contains(word, autoescape=True))
             asked: tuple[Callable[[], set[int]], ...] = (
-                lambda word=word: {
-                    row.version_id for row in entries(connection, word, (), None, everything)
-                },
-                lambda like=like: set(connection.execute(like).scalars()),
-                lambda word=word: {len(search(connection, words=word)["hits"])},
+                partial(in_index, connection, word, everything),
+                partial(in_rows, connection, like),
+                partial(first, connection, word),
             )
-            told = []
+            told: list[set[int]] = []
             for side, taken in zip(asked, times, strict=True):
                 began = time.perf_counter()
                 told.append(side())
