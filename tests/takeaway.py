@@ -48,22 +48,23 @@ def main() -> int:
     """0 when nothing differs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--reports", type=int, default=24)
-    parser.add_argument("--pywb", action="store_true", help="install pywb and replay with it")
+    parser.add_argument("--pywb", action="store_true", help="replay with pywb as well")
+    parser.add_argument("--tools", type=Path, help="where pywb is, or is to be installed")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gongkai-takeaway-") as name:
-        return 1 if list(differences(Path(name), asked.reports, asked.pywb)) else 0
+        return 1 if list(differences(Path(name), asked)) else 0
 
 
-def differences(folder: Path, reports: int, pywb: bool) -> Iterator[str]:
+def differences(folder: Path, asked: argparse.Namespace) -> Iterator[str]:
     """Every difference, printed as it is found."""
     settings = Settings(home=folder / "home", database_url=None)
-    engine = stocked(settings, reports)
+    engine = stocked(settings, asked.reports)
     with engine.connect() as connection:
         for each in check(connection, settings, folder):
             print(f"WRONG: {each}")
             yield each
-        if pywb:
-            for each in replayed(connection, folder):
+        if asked.pywb:
+            for each in replayed(connection, folder, asked.tools or folder / "pywb"):
                 print(f"WRONG: {each}")
                 yield each
     engine.dispose()
@@ -164,17 +165,20 @@ def _sheets(path: Path) -> Cells:
     return cells
 
 
-def replayed(connection: sa.Connection, folder: Path) -> Iterator[str]:
+def replayed(connection: sa.Connection, folder: Path, tools: Path) -> Iterator[str]:
     """A page and a file of a WACZ, through pywb, byte for byte those of the capture."""
-    tools = folder / "pywb"
-    venv.create(tools, with_pip=True)
-    subprocess.run([tools / "bin" / "pip", "install", "-q", "pywb"], check=True)
+    if not (tools / "bin" / "wayback").exists():
+        venv.create(tools, with_pip=True)
+        install = [tools / "bin" / "pip", "install", "-q", "pywb"]
+        subprocess.run(install, check=True, capture_output=True)
     run = folder / "collections"
     run.mkdir()
-    subprocess.run([tools / "bin" / "wb-manager", "init", "x"], cwd=run, check=True)
+    subprocess.run(
+        [tools / "bin" / "wb-manager", "init", "x"], cwd=run, check=True, capture_output=True
+    )
     for path in sorted((folder / "one" / "wacz").glob("*.wacz")):
         add = [tools / "bin" / "wb-manager", "add", "--unpack-wacz", "x", path]
-        subprocess.run(add, cwd=run, check=True)
+        subprocess.run(add, cwd=run, check=True, capture_output=True)
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     server = subprocess.Popen(
