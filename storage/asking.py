@@ -33,6 +33,7 @@ TAKES: Mapping[str, str] = {
     "organ_id": "organ",
     "year": "year",
     "cell": "cell",
+    "words": "words",
     "column": "column",
     "division": "division",
     "kind": "kind",

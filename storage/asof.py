@@ -47,6 +47,10 @@ class AsOf:
     at: datetime
     basis: Basis = "known"
 
+    def __str__(self) -> str:
+        """In a sentence: `known at 2024-03-01 23:59 in China`."""
+        return f"{self.basis} at {self.at.astimezone(ZONE):%Y-%m-%d %H:%M} in China"
+
     @classmethod
     def parse(cls, asked: str, basis: str = "known") -> Self:
         """From a day, which means its end in China, or a moment with its time zone.

@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
+from storage.asof import AsOf, Of, current_versions
 from storage.facts import FindingRecord
 from storage.schema import assessment_findings, assessments
 
@@ -48,10 +50,56 @@ def keep_assessment(
     return True
 
 
+def assessments_in_force(as_of: AsOf | None, report_id: Of = None) -> sa.Subquery:
+    """`report_id` and `assessment_id`: the newest of each report; of a moment, the newest by then.
+
+    Of what had been published it is the newest that rests on nothing but readings of what stood.
+    """
+    a = assessments.c
+    query = sa.select(a.report_id, sa.func.max(a.id).label("assessment_id")).group_by(a.report_id)
+    if report_id is not None:
+        query = query.where(a.report_id == report_id)
+    if as_of is not None and as_of.basis == "known":
+        query = query.where(a.assessed_at <= as_of.at)
+    elif as_of is not None:
+        stood = sa.select(current_versions(as_of).c.reading_id)
+        reading = _elements(a.readings).table_valued(sa.column("value", sa.Text))
+        other = sa.select(sa.literal(1)).select_from(reading)
+        other = other.where(sa.cast(reading.c.value, sa.Integer).not_in(stood))
+        query = query.where(~other.exists())
+    return query.subquery("assessments_in_force")
+
+
+class _elements(sa.sql.functions.GenericFunction[Any]):  # noqa: N801  named as SQL would
+    """The elements of a JSON array, a row each."""
+
+    inherit_cache = True
+    name = "elements"
+
+
+@compiles(_elements, "sqlite")
+def _elements_on_sqlite(element: _elements, compiler: Any, **more: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **more)})"
+
+
+@compiles(_elements, "postgresql")
+def _elements_on_postgresql(element: _elements, compiler: Any, **more: Any) -> str:
+    return f"json_array_elements_text({compiler.process(element.clauses, **more)})"
+
+
 def assessment_of(conn: sa.Connection, report_id: int) -> list[FindingRecord]:
     """What is said of the report today; nothing where it was never assessed."""
-    newest = _newest(conn, report_id)
-    return [] if newest is None else _said(conn, newest.id)
+    return assessment_at(conn, report_id, None)[0]
+
+
+def assessment_at(
+    conn: sa.Connection, report_id: int, as_of: AsOf | None
+) -> tuple[list[FindingRecord], list[int]]:
+    """What is or was said of the report, and the readings that rests on."""
+    a, newest = assessments.c, assessments_in_force(as_of, report_id).c
+    query = sa.select(a.id, a.readings).where(a.id == newest.assessment_id)
+    row = conn.execute(query).one_or_none()
+    return ([], []) if row is None else (_said(conn, row.id), row.readings)
 
 
 def newest_assessments(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from storage import standing
+from storage.asof import AsOf, current_pages, current_readings
 from storage.errors import CorrectionRefused
 from storage.schema import (
     aliases,
@@ -24,7 +25,6 @@ from storage.schema import (
     attempts,
     captures,
     corrections,
-    current_readings,
     observations,
     organs,
     reports,
@@ -153,44 +153,53 @@ def corrected_identity(
     return None if said == seen else said
 
 
-def in_force(conn: sa.Connection, report_id: int | None = None) -> list[Correction]:
-    """The corrections that count, of one report or of all, oldest first."""
+def in_force(
+    conn: sa.Connection, report_id: int | None = None, as_of: AsOf | None = None
+) -> list[Correction]:
+    """The corrections that count, of one report or of all, oldest first.
+
+    What had been published is corrected by all that is held today; `review` asks what stood then.
+    """
     c = corrections.c
-    newest = sa.select(sa.func.max(c.id)).where(c.cell.is_not(None)).group_by(c.report_id, c.cell)
+    held = [c.made_at <= as_of.at] if as_of is not None and as_of.basis == "known" else []
+    newest = sa.select(sa.func.max(c.id)).where(c.cell.is_not(None), *held)
     query = sa.select(corrections).where(
-        c.after.is_not(None), sa.or_(c.cell.is_(None), c.id.in_(newest))
+        c.after.is_not(None),
+        sa.or_(c.cell.is_(None), c.id.in_(newest.group_by(c.report_id, c.cell))),
+        *held,
     )
     if report_id is not None:
         query = query.where(c.report_id == report_id)
     rows = conn.execute(query.order_by(c.id)).all()
-    return [_correction(conn, row) for row in rows]
+    return [_correction(conn, row, as_of) for row in rows]
 
 
-def _correction(conn: sa.Connection, row: sa.Row[Any]) -> Correction:
+def _correction(conn: sa.Connection, row: sa.Row[Any], as_of: AsOf | None) -> Correction:
     entry = Entry(row.author, row.reason, row.evidence, row.made_at)
-    review = _wants_review(conn, row)
+    review = _wants_review(conn, row, as_of)
     return Correction(
         row.id, row.report_id, row.cell, row.url, row.before, row.after, entry, review
     )
 
 
-def _wants_review(conn: sa.Connection, row: sa.Row[Any]) -> bool:
+def _wants_review(conn: sa.Connection, row: sa.Row[Any], as_of: AsOf | None) -> bool:
     if row.cell is None:
-        return bool(_title(conn, row.report_id) != row.before["title"])
+        return bool(_title(conn, row.report_id, as_of) != row.before["title"])
     try:
-        standing, _ = _standing(conn, row.report_id, row.cell)
+        found, _ = _standing(conn, row.report_id, row.cell, as_of)
     except CorrectionRefused:
         return True
-    return bool(standing != row.before)
+    return bool(found != row.before)
 
 
-def _standing(conn: sa.Connection, report_id: int, cell: str) -> tuple[dict[str, Any], int]:
+def _standing(
+    conn: sa.Connection, report_id: int, cell: str, as_of: AsOf | None = None
+) -> tuple[dict[str, Any], int]:
     """A cell as it was read in the reading that stands for the report, and that reading."""
     from storage.facts import load_reading
 
-    query = sa.select(current_readings.c.reading_id).where(
-        current_readings.c.report_id == report_id
-    )
+    current = current_readings(as_of, report_id).c
+    query = sa.select(current.reading_id).where(current.report_id == report_id)
     reading_id = conn.execute(query).scalar()
     cells = () if reading_id is None else load_reading(conn, reading_id).cells
     found = next((each for each in cells if each.path == cell), None)
@@ -265,11 +274,15 @@ def _add_report(conn: sa.Connection, organ_id: int, year: int) -> int:
     return int(conn.execute(reports.insert().returning(reports.c.id), row).scalar_one())
 
 
-def _title(conn: sa.Connection, report_id: int) -> str | None:
+def _title(conn: sa.Connection, report_id: int, as_of: AsOf | None = None) -> str | None:
     """What the newest version of the report's page is titled."""
     v = versions.c
     query = sa.select(v.title).where(v.report_id == report_id, v.part == "page")
-    return conn.execute(query.order_by(v.last_seen.desc(), v.id.desc()).limit(1)).scalar()
+    query = query.order_by(v.last_seen.desc(), v.id.desc()).limit(1)
+    if as_of is not None:
+        page = current_pages(as_of, report_id).c
+        query = sa.select(v.title).where(v.id == page.version_id, page.report_id == report_id)
+    return conn.execute(query).scalar()
 
 
 def _addresses(conn: sa.Connection, report_id: int, url: str | None) -> list[str]:

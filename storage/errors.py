@@ -15,6 +15,7 @@ StorageError
 │   └── WarcNotReadable       a record is not where its row says, or not what it was
 ├── ManifestBroken          the chain of the manifest cannot be continued
 ├── BadQuestion             a question asks for what cannot be: a date, a basis, a cell, a cursor
+├── SearchNotReady          the index of words does not hold the archive yet
 └── NotInArchive            an organ, a report or a capture that the archive does not hold
     └── Withdrawn             it holds it, and shows it to nobody
 """
@@ -84,6 +85,10 @@ class ManifestBroken(StorageError):
 
 class BadQuestion(StorageError):
     """Raised when a question asks for what cannot be; the message says what could."""
+
+
+class SearchNotReady(StorageError):
+    """Raised when the index of words was not made yet, or by another rule."""
 
 
 class NotInArchive(StorageError):

@@ -104,7 +104,7 @@ def positions(connection: sa.Connection, cell: str) -> dict[int, int]:
         query = sa.select(f.form_id, f.position).where(
             f.table_key == table, f.row_key == row, f.column_key == column
         )
-        if at := dict(connection.execute(query).tuples().all()):
+        if at := {row.form_id: row.position for row in connection.execute(query)}:
             return at
     keys = sa.select(f.table_key, f.row_key, f.column_key).distinct()
     known = sorted(".".join(row) for row in connection.execute(keys))

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage import search
 from storage.asof import (
     AsOf,
     Of,
@@ -24,9 +25,11 @@ from storage.asof import (
 from storage.schema import organs, readings, standing, versions, withdrawals
 
 
-def stands(as_of: AsOf | None) -> sa.FromClause:
-    """The table `standing`, or what it would have said at a moment: the same columns."""
-    return standing if as_of is None else definition(as_of).subquery("standing_then")
+def stands(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+    """The table `standing`, or what it would have said at a moment, of all reports or of one: the
+    same columns.
+    """
+    return standing if as_of is None else definition(as_of, report_id).subquery("standing_then")
 
 
 def definition(as_of: AsOf | None, report_id: Of = None) -> sa.Select[Any]:
@@ -107,6 +110,7 @@ def refresh(connection: sa.Connection, reports: Iterable[int]) -> None:
             connection.execute(standing.insert(), dict(truth._mapping))
         elif tuple(row) != tuple(truth):
             connection.execute(_CHANGE, {**truth._mapping, **asked})
+        search.refresh(connection, report_id)
 
 
 def seen(connection: sa.Connection, report_id: int, url: str, version_id: int | None) -> None:

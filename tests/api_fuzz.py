@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.errors import IncorrectUsage
 from schemathesis.engine import events, from_schema
+from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
@@ -148,23 +149,26 @@ def generated(app: Starlette, score: Score, examples: int, token: str | None = N
     schema = schemathesis.openapi.from_asgi(path, app, config=config, headers=headers)
     following = dict(_following(app, headers))
 
-    @schema.hook
-    def map_query(context: Any, query: dict[str, Any] | None) -> dict[str, Any] | None:
+    @schemathesis.hook
+    def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
         """What the document's types cannot say: cursors are given, days are of the calendar."""
-        query = dict(query or {})
-        if "cursor" in query and context.operation.path in following:
-            return dict(following[context.operation.path])
-        if re.fullmatch(r".{8}(29|30|31).*", str(query.get("as_of", ""))):
-            query["as_of"] = "2024-02-29"
-        return query
+        if case.meta is None or not case.meta.generation.mode.is_positive:
+            return
+        if "cursor" in case.query:
+            case.query = dict(following.get(case.operation.path, {}))
+        if re.match(r"[0-9]{4}-[0-9]{2}-(29|30|31)", str(case.query.get("as_of", ""))):
+            case.query["as_of"] = "2024-02-29"
 
-    for event in from_schema(schema).execute():
-        if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
-            _judge(event.recorder, score)
-        elif isinstance(event, events.NonFatalError):
-            score.fault("exception", f"{event.label}: {event.value}")
-        elif isinstance(event, events.FatalError):
-            raise event.exception
+    try:
+        for event in from_schema(schema).execute():
+            if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
+                _judge(event.recorder, score)
+            elif isinstance(event, events.NonFatalError):
+                score.fault("exception", f"{event.label}: {event.value}")
+            elif isinstance(event, events.FatalError):
+                raise event.exception
+    finally:
+        GLOBAL_HOOK_DISPATCHER.unregister(before_call)
 
 
 def _following(app: Starlette, headers: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:

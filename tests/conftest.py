@@ -143,5 +143,6 @@ def _empty(url: str) -> None:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
         tables = ", ".join(metadata.tables)
         connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
+        connection.exec_driver_sql("TRUNCATE search_texts, search_words")
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{REVISION}'")
     engine.dispose()

@@ -22,6 +22,7 @@ from typer.main import get_command
 
 from storage import cli, doctor, queries
 from storage.alerts import alarm, sound
+from storage.asking import questions
 from storage.assessments import keep_assessment
 from storage.cli.shared import app
 from storage.corrections import Entry, correct_cell
@@ -29,6 +30,7 @@ from storage.database import ROOT
 from storage.errors import WithdrawalRefused, Withdrawn
 from storage.evidence.seal import seal
 from storage.evidence.verify import verify
+from storage.exports.taking import formats
 from storage.facts import FindingRecord, GridRecord, IndicatorRecord
 from storage.leaving import MARK
 from storage.personal import find, masked
@@ -41,6 +43,7 @@ from storage.schema import metadata
 from storage.settings import Settings
 from storage.withdrawals import Thing, restore, withdraw
 from tests.databases import NOW, TIANSHAN, Crawl, cells, key, reading
+from tests.opening import everything_in
 from tests.personal.__main__ import HELD_OUT, judge
 from tests.personal.planted import identity_number
 
@@ -89,6 +92,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "coverage": [[]],
     "report": [[TIANSHAN, "2019"]],
     "history": [[TIANSHAN, "2019"]],
+    "search": [["请致电"], [SECRET], ["张某"], ["13900001005"]],
     "diff": [[f"{TIANSHAN}/2019@1", f"{TIANSHAN}/2019@2"], [f"{TIANSHAN}/2019", f"{BUREAU}/2020"]],
     "findings": [[]],
     "runs": [[]],
@@ -105,9 +109,29 @@ COMMANDS: dict[str, list[list[str]]] = {
     "alert": [["1"]],
     "schedule": [[]],
     "impact": [["--host", "www.xjtsq.gov.cn"]],
+    # Those that have no command of their own.
+    "ask": [
+        [],
+        ["series", "--cell", "applications.granted.total"],
+        ["sums", "--cell", "applications.granted.total", "--by", "kind"],
+        ["sums", "--cell", "art20.item1.regulations.made"],
+        ["provenance", "--organ", BUREAU, "--year", "2020", "--cell", "applications.granted.total"],
+        ["outliers", "--division", "650102", "--cell", "art20.item1.regulations.made"],
+        ["checks", "--by", "organ"],
+        ["carry_over"],
+        ["copies", "--division", "650102"],
+        ["missing"],
+        ["divisions"],
+    ],
+    "cite": [
+        [TIANSHAN, "2019"],
+        [TIANSHAN, "2019", "--bibtex", "--cell", "art20.item1.regulations.made"],
+    ],
 }
 # They change the archive and say what the person who called them gave.
 CHANGING = {"correct", "withdraw", "restore", "seal", "acknowledge", "close", "reopen"}
+# What it writes is opened and searched in tests of its own.
+EXPORTING = {"export"}
 # They show what the questions above say, or nothing of a report.
 OTHER = {"crontab", "serve"}
 
@@ -298,8 +322,13 @@ def test_one_wrong_digit_makes_it_nobodys() -> None:
 
 
 def test_every_command_is_in_the_walk() -> None:
-    assert names_of_commands() >= {*COMMANDS} | CHANGING | OTHER
-    assert names_of_commands() - {*COMMANDS} - CHANGING - OTHER == set()
+    assert names_of_commands() >= {*COMMANDS} | CHANGING | OTHER | EXPORTING
+    assert names_of_commands() - {*COMMANDS} - CHANGING - OTHER - EXPORTING == set()
+
+
+def test_every_question_that_can_be_asked_is_in_the_walk() -> None:
+    walked = {words[0] for words in COMMANDS["ask"] if words}
+    assert {each.name for each in questions()} - walked - {*COMMANDS} == set()
 
 
 def test_every_question_passes_the_door() -> None:
@@ -348,6 +377,33 @@ def test_personal_says_where_and_never_which(
         *("cell art20.item1.regulations.made", "indicator 1", "table 0, row 0, column 0"),
         *("finding year", "finding S1", "name of the file"),
     }
+
+
+def test_no_number_leaves_in_any_export(
+    archive: sa.Engine, ask: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    for form in formats():
+        assert ask("export", form, str(tmp_path / form))[0] == 0
+        told = everything_in(tmp_path / form)
+        for place, number in planted().items():
+            assert number not in told, (form, place)
+        assert form == "wacz" or "***********" in told, form
+
+
+def test_a_withdrawn_report_is_in_no_export(
+    archive: sa.Engine, ask: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    for hidden in (False, True):
+        if hidden:
+            hide(archive, Thing(report_id=1))
+        for form in formats():
+            folder = tmp_path / form
+            assert ask("export", form, str(folder))[0] == 0
+            told = everything_in(folder)
+            # What the archive itself never sent is what the sources are: a page, and its body.
+            secrets = ["2019 edited", "<2019>"] if form == "wacz" else [SECRET, FIGURE]
+            shown = [each in told for each in (PAGE, *secrets)]
+            assert not any(shown) if hidden else any(shown), (form, hidden)
 
 
 def hide(engine: sa.Engine, thing: Thing, act: Callable[..., None] = withdraw) -> None:

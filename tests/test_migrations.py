@@ -34,12 +34,21 @@ def test_an_upgraded_database_is_exactly_the_schema(empty_database_url: str) -> 
     with engine.begin() as connection:
         upgrade(connection)
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": True,
+                # The index of words is none of storage.schema's tables.
+                "include_name": lambda name, kind, _: not str(name).startswith("search_"),
+            },
         )
         assert compare_metadata(context, metadata) == []
         tables, views = names(connection)
     engine.dispose()
-    assert tables == {*metadata.tables, "alembic_version"}
+    assert {name for name in tables if not name.startswith("search_")} == {
+        *metadata.tables,
+        "alembic_version",
+    }
     assert views == {
         "cells",
         "report_cells",

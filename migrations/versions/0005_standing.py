@@ -1,4 +1,4 @@
-"""What stands for each report, kept up in a table; indexes for asking findings by rule."""
+"""What stands for each report, kept up in a table; indexes for findings and changes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ branch_labels = None
 depends_on = None
 
 _INDEXES = (
+    ("captures", ["fetched_at"]),
+    ("observations", ["seen_at"]),
     ("findings", ["rule", "reading_id"]),
     ("assessment_findings", ["rule", "assessment_id"]),
     ("standing", ["division_code", "year"]),

@@ -78,6 +78,7 @@ def seal(
 def reindex() -> None:
     """Make anew what follows from other rows; nothing else changes, and nothing sealed."""
     from storage.database import open_for_writing, transact
+    from storage.search import reindex as index
     from storage.settings import Settings
     from storage.standing import rebuild
 
@@ -87,6 +88,7 @@ def reindex() -> None:
     engine = open_for_writing(settings)
     try:
         print(f"standing: {transact(engine, rebuild)} reports")
+        print(f"search: {transact(engine, index)} texts")
     finally:
         engine.dispose()
 

@@ -29,6 +29,7 @@ def ask(
         str | None,
         typer.Option("--cell", help="Table, row and column: applications.new_received.total."),
     ] = None,
+    words: Annotated[str | None, typer.Option("--words", help="What is looked for.")] = None,
     organ: OrganOption = None,
     division: Division = None,
     year: Year = None,
@@ -75,7 +76,8 @@ def ask(
         return
     asked, when = find_question(question), as_of(moment, basis)
     said = {
-        "cell": cell, "organ": organ, "division": division, "year": year, "kind": kind,
+        "cell": cell, "words": words, "organ": organ, "division": division, "year": year,
+        "kind": kind,
         "rule": rule, "state": state, "column": column, "by": by, "limit": limit, "at": at,
         "since": since, "until": until,
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +44,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the archive, or a part of it, as files for other tools."""
+    # Told to stop, it clears up behind itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with archive(empty="null" if as_json else None) as connection:
         from storage.exports.source import Selection
         from storage.exports.taking import export as write

@@ -127,5 +127,6 @@ def _texts_packed(body: bytes) -> list[str]:
         EOFError,
         ValueError,
     ):
+        # Torn or locked: what could be read was.
         return texts
     return texts

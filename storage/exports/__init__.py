@@ -1,1 +1,1 @@
-"""Taking away: the archive, or a part of it, as files for other people's tools (docs/exports.md)."""
+"""Taking away: the archive, or a part of it, as files for other tools (docs/exports.md)."""

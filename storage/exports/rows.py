@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from storage.ledger import Cell as Owed
 from storage.queries.report import Cell, Report
@@ -14,11 +14,14 @@ from storage.queries.taking import Taken
 Value: TypeAlias = str | int | float | bool | None
 Row: TypeAlias = dict[str, Value]
 
+_SAID = ("author", "reason", "evidence", "made_at", "review")
 _LEADING = ("version_id", "payload_digest", "record_id")
 _BYTES = ("capture_id", "captured_at", "payload_digest", "record_id")
 _PLACE = ("warc_file", "warc_offset", "warc_length")
 # The verdicts of what is an open finding; the others say that all is well, or nothing.
 _OPEN = ("fail", "finding")
+_KEYS: tuple[Literal["organ_kind", "portal", "kind", "reading_id", "parser"], ...]
+_KEYS = ("organ_kind", "portal", "kind", "reading_id", "parser")
 _STATES = {
     "number": "numbers",
     "zero": "zeros",
@@ -43,23 +46,25 @@ def rows_of(one: Taken) -> Iterator[tuple[str, Row]]:
         yield "cells", row
     for cell in report["cells"]:
         if cell["correction"] is not None:
-            told = {name: cell["correction"][name] for name in _SAID}
-            yield "corrections", who | lead | _cell(cell, report) | told
+            held = _plain(cell["correction"])
+            said = {name: held[name] for name in _SAID}
+            yield "corrections", who | lead | _cell(cell, report) | said
     for position, line in enumerate(report["indicators"]):
-        yield "indicators", who | lead | {"position": position, **line}
+        yield "indicators", who | lead | _plain(line) | {"position": position}
     for position, section in enumerate(one["sections"]):
-        yield "sections", who | lead | {"position": position, **section}
-    said = (each for each in report["findings"] if each["verdict"] in _OPEN)
-    for position, finding in enumerate(said):
+        yield "sections", who | lead | _plain(section) | {"position": position}
+    found = (each for each in report["findings"] if each["verdict"] in _OPEN)
+    for position, finding in enumerate(found):
         cells = " ".join(finding["cells"])
-        yield "findings", who | lead | {**finding, "position": position, "cells": cells}
+        yield "findings", who | lead | _plain(finding) | {"position": position, "cells": cells}
     for origin in one["origins"]:
-        yield "sources", {**who, **origin}
+        yield "sources", who | _plain(origin)
 
 
 def owed(cell: Owed) -> Row:
     """A cell of the ledger."""
-    return {**cell, "proof": json.dumps(cell["proof"], ensure_ascii=False, sort_keys=True)}
+    proof = json.dumps(cell["proof"], ensure_ascii=False, sort_keys=True)
+    return _plain(cell) | {"proof": proof}
 
 
 def path_of(cell: Cell) -> str:
@@ -67,13 +72,10 @@ def path_of(cell: Cell) -> str:
     return f"{cell['table']}.{cell['row']}.{cell['column']}"
 
 
-_SAID = ("author", "reason", "evidence", "made_at", "review")
-
-
 def _report(one: Taken, read: Mapping[str, Any]) -> Row:
     report = one["report"]
     states = Counter(cell["state"] for cell in report["cells"])
-    row: Row = {name: one[name] for name in ("organ_kind", "portal", "kind", "reading_id", "parser")}
+    row: Row = {name: one[name] for name in _KEYS}
     row |= {name: read.get(name) for name in (*_BYTES, *_PLACE, "url", "canonical_digest")}
     row |= {
         name: report[name]
@@ -92,6 +94,10 @@ def _cell(cell: Cell, report: Report) -> Row:
     if correction is not None:
         row |= {f"corrected_{name}": correction[name] for name in ("raw", "state", "value")}
     return row
+
+
+def _plain(said: Mapping[str, object]) -> Row:
+    return cast(Row, dict(said))
 
 
 def _unit(cell: Cell, report: Report) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from storage.asof import AsOf
 from storage.corrections import in_force
 from storage.leaving import leaves
 from storage.schema import organs
@@ -32,8 +33,8 @@ class Correction(TypedDict):
 
 
 @leaves
-def corrections(connection: sa.Connection) -> list[Correction]:
-    """Of all reports, oldest first."""
+def corrections(connection: sa.Connection, *, as_of: AsOf | None = None) -> list[Correction]:
+    """Of all reports, oldest first; of a moment, what was held then (storage.asof)."""
     o, r = organs.c, reports.c
     query = sa.select(r.id, r.year, o.name, o.division_code).join(organs, o.id == r.organ_id)
     known = {row.id: row for row in connection.execute(query)}
@@ -52,7 +53,7 @@ def corrections(connection: sa.Connection) -> list[Correction]:
             made_at=each.entry.at.isoformat(),
             review=each.review,
         )
-        for each in in_force(connection)
+        for each in in_force(connection, as_of=as_of)
         if each.report_id in known
     ]
 

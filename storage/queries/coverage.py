@@ -8,18 +8,11 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
+from storage.asof import AsOf, shown_aliases
 from storage.leaving import leaves
-from storage.schema import (
-    current_pages,
-    current_readings,
-    is_government,
-    organs,
-    portals,
-    readings,
-)
-from storage.schema import shown_aliases as aliases
-from storage.schema import shown_reports as reports
-from storage.schema import shown_versions as versions
+from storage.queries.organs import in_division
+from storage.schema import is_government, organs, portals
+from storage.standing import stands
 from storage.withdrawals import Tombstone, tombstones
 
 # The year the first 条例 came into force: no organ owed a report before.
@@ -52,6 +45,15 @@ class Field(TypedDict):
     withdrawn: str | None
 
 
+class Tally(TypedDict):
+    """How many reports of a division and a year are in one state."""
+
+    division_code: str
+    year: int
+    state: State
+    reports: int
+
+
 @leaves
 def coverage(
     connection: sa.Connection,
@@ -59,28 +61,47 @@ def coverage(
     division: str | None = None,
     year: int | None = None,
     organ_id: int | None = None,
+    as_of: AsOf | None = None,
 ) -> list[Field]:
     """Every organ from its first year on (a government from 2008) to the newest in the archive.
 
-    By division, government first. Empty while the archive holds no report at all.
+    By division, government first. Empty while the archive holds no report at all. Of a moment, an
+    organ is there from its first report that was there by then.
     """
     hidden = tombstones(connection)
+    standing = stands(as_of)
+    s = standing.c
     years = [each.year for each in hidden.values()]
-    newest = connection.execute(sa.select(sa.func.max(reports.c.year))).scalar()
+    newest = connection.execute(sa.select(sa.func.max(s.year))).scalar()
     if newest is None and not years:
         return []
     newest = max(years, default=0) if newest is None else max([newest, *years])
-    wanted = [
-        *([organs.c.division_code == division] if division else []),
-        *([organs.c.id == organ_id] if organ_id else []),
-    ]
-    known = _reports(connection, wanted, hidden)
+    known = _reports(connection, standing, division, organ_id, hidden, as_of)
+    mine = [] if organ_id is None else [organs.c.id == organ_id]
+    if division:
+        mine.append(in_division(organs.c.division_code, division))
     return [
         field
-        for organ in connection.execute(_organs().where(*wanted))
+        for organ in connection.execute(_organs().where(*mine))
         for field in _fields(organ, known.get(organ.id, {}), newest)
         if year in (None, field["year"])
     ]
+
+
+@leaves
+def tallies(
+    connection: sa.Connection, *, division: str | None = None, as_of: AsOf | None = None
+) -> list[Tally]:
+    """The map in sums, without what is missing or withdrawn; by division, year and state."""
+    s = stands(as_of).c
+    query = sa.select(s.division_code, s.year, s.state, sa.func.count().label("reports"))
+    query = query.where(s.kind == "annual").group_by(s.division_code, s.year, s.state)
+    if division:
+        query = query.where(in_division(s.division_code, division))
+    if stones := [each.report_id for each in tombstones(connection).values()]:
+        query = query.where(sa.or_(s.state != "unreachable", s.report_id.not_in(stones)))
+    rows = connection.execute(query.order_by(s.division_code, s.year, s.state))
+    return [Tally(division_code=row[0], year=row[1], state=row[2], reports=row[3]) for row in rows]
 
 
 def _fields(organ: sa.Row[Any], known: dict[int, Field], newest: int) -> Iterator[Field]:
@@ -109,27 +130,33 @@ def _organs() -> sa.Select[Any]:
 
 def _reports(
     connection: sa.Connection,
-    wanted: list[sa.ColumnElement[bool]],
+    standing: sa.FromClause,
+    division: str | None,
+    organ_id: int | None,
     hidden: dict[int, Tombstone],
+    as_of: AsOf | None,
 ) -> dict[int, dict[int, Field]]:
     """Organ id → year → field, of the reports there are."""
-    chosen = sa.select(reports.c.id).join(organs, organs.c.id == reports.c.organ_id)
-    chosen = chosen.where(reports.c.kind == "annual", *wanted)
-    urls, listed_as = _aliases(connection, chosen)
-    claims = _claims(connection, chosen)
+    s = standing.c
+    chosen = [s.kind == "annual", *([s.organ_id == organ_id] if organ_id is not None else [])]
+    if division:
+        chosen.append(in_division(s.division_code, division))
+    urls = _urls(connection, standing, chosen, as_of)
+    query = sa.select(standing, organs.c.name).select_from(standing)
+    query = query.join(organs, organs.c.id == s.organ_id).where(*chosen)
     fields: dict[int, dict[int, Field]] = defaultdict(dict)
-    for row in connection.execute(_pages().where(reports.c.id.in_(chosen))):
-        if row.id in hidden and row.id not in claims:
+    for row in connection.execute(query):
+        # Of what is hidden no version is left, and nothing else stands in its place.
+        if row.report_id in hidden and row.state == "unreachable":
             continue
-        published, has_attachment = claims.get(row.id, (None, False))
         fields[row.organ_id][row.year] = Field(
             division_code=row.division_code,
             organ=row.name,
             year=row.year,
-            state=_state(row, has_attachment),
-            published=published,
-            title=row.title if row.version_id else listed_as.get(row.id),
-            urls=urls[row.id],
+            state=row.state,
+            published=row.published,
+            title=row.title,
+            urls=urls[row.report_id],
             withdrawn=None,
         )
     for stone in hidden.values():
@@ -151,70 +178,23 @@ def _tombstone(stone: Tombstone) -> Field:
     )
 
 
-def _pages() -> sa.Select[Any]:
-    page, reading = current_pages.c, readings.c
-    return (
-        sa.select(
-            reports.c.id,
-            reports.c.organ_id,
-            reports.c.year,
-            organs.c.division_code,
-            organs.c.name,
-            page.version_id,
-            versions.c.title,
-            reading.layout,
-            reading.form_id,
-            reading.unread,
-        )
-        .select_from(reports)
-        .join(organs, organs.c.id == reports.c.organ_id)
-        .outerjoin(current_pages, page.report_id == reports.c.id)
-        .outerjoin(versions, versions.c.id == page.version_id)
-        .join(current_readings, current_readings.c.report_id == reports.c.id)
-        .outerjoin(readings, reading.id == current_readings.c.reading_id)
-    )
-
-
-def _state(row: sa.Row[Any], has_attachment: bool) -> State:
-    if row.form_id is not None:
-        return "partly_read" if row.unread else "read"
-    if row.layout == "old":
-        return "old"
-    if has_attachment:
-        return "attachment_only"
-    return "unreachable" if row.version_id is None else "unread"
-
-
-def _aliases(
-    connection: sa.Connection, chosen: sa.Select[Any]
-) -> tuple[dict[int, list[str]], dict[int, str]]:
-    """Report id → addresses of its page, oldest first; and → the title it was last listed under."""
+def _urls(
+    connection: sa.Connection,
+    standing: sa.FromClause,
+    chosen: list[sa.ColumnElement[bool]],
+    as_of: AsOf | None,
+) -> dict[int, list[str]]:
+    """Report id → addresses of its page, oldest first."""
+    aliases, s = shown_aliases(as_of), standing.c
     a = aliases.c
     query = (
-        sa.select(a.report_id, a.url, a.title)
-        .where(a.part == "page", a.report_id.in_(chosen))
+        sa.select(a.report_id, a.url)
+        .select_from(standing)
+        .join(aliases, a.report_id == s.report_id)
+        .where(a.part == "page", *chosen)
         .order_by(a.first_seen, a.id)
     )
     urls: dict[int, list[str]] = defaultdict(list)
-    titles = {}
     for row in connection.execute(query):
         urls[row.report_id].append(row.url)
-        titles[row.report_id] = row.title
-    return urls, titles
-
-
-def _claims(
-    connection: sa.Connection, chosen: sa.Select[Any]
-) -> dict[int, tuple[str | None, bool]]:
-    """Report id → (earliest date any version claims, whether it has an attachment)."""
-    v = versions.c
-    query = (
-        sa.select(
-            v.report_id,
-            sa.func.min(v.published),
-            sa.func.max(sa.case((v.part == "attachment", 1), else_=0)),
-        )
-        .where(v.report_id.in_(chosen))
-        .group_by(v.report_id)
-    )
-    return {row[0]: (row[1], bool(row[2])) for row in connection.execute(query)}
+    return urls

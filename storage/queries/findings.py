@@ -1,29 +1,39 @@
-"""What is wrong or odd in the reports, as they stand today?"""
+"""What is wrong or odd in the reports, as they stand today or stood at a moment?"""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
+from storage.asof import AsOf
+from storage.assessments import assessments_in_force
 from storage.leaving import leaves
-from storage.schema import (
-    assessment_findings,
-    assessments,
-    current_readings,
-    findings,
-    organs,
-)
-from storage.schema import shown_reports as reports
+from storage.queries.organs import in_division
+from storage.schema import assessment_findings, assessments, findings, organs
+from storage.standing import stands
 from storage.withdrawals import withdrawn_readings
+
+# Division, organ and year; a cursor adds the number of the last finding that was told.
+Place: TypeAlias = tuple[str, str, int]
+Cursor: TypeAlias = tuple[str, str, int, int]
+
+_CHUNK = 500
+# What follows from holding a report against others comes after all that its reading says.
+_LATER = 100_000
 
 
 class OpenFinding(TypedDict):
-    """A relation that fails, or another finding, of a report as it stands today."""
+    """A relation that fails, or another finding, of a report as it stands. `number` is its place
+    among what is said of the report.
+    """
 
     division_code: str
     organ: str
     year: int
+    number: int
     rule: str
     verdict: str
     message: str
@@ -39,51 +49,142 @@ def open_findings(
     year: int | None = None,
     rule: str | None = None,
     organ_id: int | None = None,
+    as_of: AsOf | None = None,
+    limit: int | None = None,
+    after: Cursor | None = None,
 ) -> list[OpenFinding]:
     """By division, organ and year: what its reading says in the order of the report's relations,
-    then what follows from holding it against others."""
-    f, a, o, r = findings.c, assessment_findings.c, organs.c, reports.c
-    wanted = {o.division_code: division, r.year: year, f.rule: rule, o.id: organ_id}
-    in_readings = (
-        sa.select(o.division_code, o.name.label("organ"), r.year)
-        .add_columns(f.rule, f.verdict, f.message, f.message_zh, f.cells)
-        .add_columns(sa.literal(0).label("later"), f.position)
-        # A union's columns are of the first question's types, and SQLite keeps JSON as text.
-        .add_columns(sa.type_coerce(sa.null(), assessments.c.readings.type).label("rests_on"))
-        .select_from(findings)
-        .join(current_readings, current_readings.c.reading_id == f.reading_id)
-        .join(reports, r.id == current_readings.c.report_id)
-        .join(organs, o.id == r.organ_id)
-        .where(*(column == value for column, value in wanted.items() if value is not None))
-    )
-    wanted[a.rule] = wanted.pop(f.rule)
-    newest = sa.select(sa.func.max(assessments.c.id)).group_by(assessments.c.report_id)
-    hidden = withdrawn_readings(connection)
-    across = (
-        sa.select(o.division_code, o.name.label("organ"), r.year)
-        .add_columns(a.rule, a.verdict, a.message, a.message_zh, a.cells)
-        .add_columns(sa.literal(1).label("later"), a.position, assessments.c.readings)
-        .select_from(assessment_findings)
-        .join(assessments)
-        .join(reports, r.id == assessments.c.report_id)
-        .join(organs, o.id == r.organ_id)
-        .where(assessments.c.id.in_(newest))
-        .where(*(column == value for column, value in wanted.items() if value is not None))
-    )
-    query = in_readings.union_all(across).order_by(
-        "division_code", "organ", "year", "later", "position"
-    )
-    return [
-        OpenFinding(
-            division_code=row.division_code,
-            organ=row.organ,
-            year=row.year,
-            rule=row.rule,
-            verdict=row.verdict,
-            message=row.message,
-            message_zh=row.message_zh or row.message,
-            cells=row.cells,
+    then what follows from holding it against others.
+
+    `limit`: no more than so many, those that come after the finding `after`.
+    """
+    ask = _Ask(connection, as_of, division, year, rule, organ_id)
+    if limit is None and after is None:
+        return ask.told(ask.findings(None))
+    told: list[OpenFinding] = []
+    # All that is said of the last report was told, but where a cursor begins in the middle of one.
+    place, number = (after[:3], after[3]) if after else (None, None)
+    while limit is None or len(told) < limit:
+        reports = ask.reports(place, number, limit or _CHUNK)
+        if not reports:
+            break
+        rows = ask.findings([row.report_id for row in reports])
+        if number is not None:
+            rows = [row for row in rows if _place(row) != place or row.number > number]
+        told += ask.told(rows)
+        place, number = _place(reports[-1]), None
+    return told[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One question, as queries."""
+
+    connection: sa.Connection
+    as_of: AsOf | None
+    division: str | None
+    year: int | None
+    rule: str | None
+    organ_id: int | None
+
+    def reports(self, after: Place | None, number: int | None, limit: int) -> Sequence[Any]:
+        """So many reports of which anything is said: those after this one, or, where what is said
+        of it was told up to a number, from it on.
+        """
+        standing, o = stands(self.as_of), organs.c
+        s, newest = standing.c, assessments_in_force(self.as_of, standing.c.report_id).c
+        f, a = findings.c, assessment_findings.c
+        read = sa.select(f.reading_id).where(f.reading_id == s.reading_id, *self._is(f.rule))
+        across = sa.select(a.assessment_id).where(a.assessment_id == newest.assessment_id)
+        query = (
+            sa.select(s.report_id, o.division_code, o.name.label("organ"), s.year)
+            .select_from(organs)
+            .join(standing, s.organ_id == o.id)
+            .where(*self._wanted(standing))
+            .where(sa.or_(read.exists(), across.where(*self._is(a.rule)).exists()))
+            .order_by(o.division_code, o.name, s.year)
+            .limit(limit)
         )
-        for row in connection.execute(query)
-        if hidden.isdisjoint(row.rests_on or ())
-    ]
+        if after is not None:
+            key, last = sa.tuple_(o.division_code, o.name, s.year), sa.tuple_(*after)
+            query = query.where(key > last if number is None else key >= last)
+            query = query.where(sa.tuple_(o.division_code, o.name) >= sa.tuple_(*after[:2]))
+        return self.connection.execute(query).all()
+
+    def findings(self, reports: Sequence[int] | None) -> Sequence[sa.Row[Any]]:
+        """All that is said of these reports, or of all."""
+        f, a, o, standing = findings.c, assessment_findings.c, organs.c, stands(self.as_of)
+        s, newest = standing.c, assessments_in_force(self.as_of)
+        chosen = self._wanted(standing)
+        if reports is not None:
+            chosen.append(s.report_id.in_(reports))
+        in_readings = (
+            sa.select(*_key(s))
+            .add_columns(f.rule, f.verdict, f.message, f.message_zh, f.cells)
+            .add_columns(f.position.label("number"))
+            # A union's columns are of the first question's types, and SQLite keeps JSON as text.
+            .add_columns(sa.type_coerce(sa.null(), assessments.c.readings.type).label("rests_on"))
+            .select_from(standing)
+            .join(findings, f.reading_id == s.reading_id)
+            .join(organs, o.id == s.organ_id)
+            .where(*chosen, *self._is(f.rule))
+        )
+        across = (
+            sa.select(*_key(s))
+            .add_columns(a.rule, a.verdict, a.message, a.message_zh, a.cells)
+            .add_columns((a.position + _LATER).label("number"), assessments.c.readings)
+            .select_from(standing)
+            .join(newest, newest.c.report_id == s.report_id)
+            .join(assessments, assessments.c.id == newest.c.assessment_id)
+            .join(assessment_findings, a.assessment_id == assessments.c.id)
+            .join(organs, o.id == s.organ_id)
+            .where(*chosen, *self._is(a.rule))
+        )
+        query = in_readings.union_all(across)
+        ordered = query.order_by("division_code", "organ", "year", "number")
+        return self.connection.execute(ordered).all()
+
+    def told(self, rows: Sequence[sa.Row[Any]]) -> list[OpenFinding]:
+        """Without what rests on something that was withdrawn since."""
+        hidden = withdrawn_readings(self.connection)
+        return [
+            OpenFinding(
+                division_code=row.division_code,
+                organ=row.organ,
+                year=row.year,
+                number=row.number,
+                rule=row.rule,
+                verdict=row.verdict,
+                message=row.message,
+                message_zh=row.message_zh or row.message,
+                cells=row.cells,
+            )
+            for row in rows
+            if hidden.isdisjoint(row.rests_on or ())
+        ]
+
+    def _wanted(self, standing: sa.FromClause) -> list[sa.ColumnElement[bool]]:
+        s = standing.c
+        wanted = {s.year: self.year, s.organ_id: self.organ_id}
+        found = [column == value for column, value in wanted.items() if value is not None]
+        if self.division is not None:
+            found.append(in_division(s.division_code, self.division))
+            found.append(in_division(organs.c.division_code, self.division))
+        return found
+
+    def _is(self, rule: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+        return [] if self.rule is None else [rule == self.rule]
+
+
+def _key(s: Any) -> tuple[sa.ColumnElement[Any], ...]:
+    """Labelled: SQLite orders a union by names that it was given."""
+    o = organs.c
+    return (
+        o.division_code.label("division_code"),
+        o.name.label("organ"),
+        s.year.label("year"),
+    )
+
+
+def _place(row: sa.Row[Any]) -> Place:
+    return (row.division_code, row.organ, row.year)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.facts import newest_reading, record_digest
+from storage.asof import AsOf, reading_of, shown_versions
+from storage.facts import load_reading, newest_reading, record_digest
 from storage.leaving import leaves, without_values
 from storage.queries.organs import Organ
 from storage.queries.report import number, report_row
 from storage.schema import captures, observations, warc_files
-from storage.schema import shown_versions as versions
 from storage.withdrawals import versions_withdrawn
 
 
@@ -75,13 +76,17 @@ class Version(TypedDict):
 
 
 @leaves
-def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]:
+def history(
+    connection: sa.Connection, organ: Organ, year: int, *, as_of: AsOf | None = None
+) -> list[Version]:
     """The versions of a report, page first, oldest first, then those that were withdrawn.
 
-    Raises NotInArchive.
+    Of a moment those that had been there by then, with the sights that tell so. Raises
+    NotInArchive.
     """
+    report_id = report_row(connection, organ, year, as_of).id
+    versions = shown_versions(as_of, report_id)
     v = versions.c
-    report_id = report_row(connection, organ, year).id
     query = (
         sa.select(versions)
         .where(v.report_id == report_id)
@@ -90,23 +95,37 @@ def history(connection: sa.Connection, organ: Organ, year: int) -> list[Version]
     told: list[Version] = []
     earlier, before = _Content(), None
     for row in connection.execute(query).all():
-        content = _content(connection, row.id)
+        content = _content(connection, row.id, as_of)
         follows = before is not None and (before.part, before.name) == (row.part, row.name)
-        seen = _captures(connection, row.id)
+        seen = _captures(connection, row.id, row.last_seen)
         told.append(_version(row, seen, earlier if follows else content, content))
         earlier, before = content, row
     return told + [_tombstone(*each) for each in versions_withdrawn(connection, report_id)]
 
 
 @leaves
-def changed_cells(connection: sa.Connection, before: int, after: int) -> list[Change]:
+def changed_cells(
+    connection: sa.Connection, before: int, after: int, *, as_of: AsOf | None = None
+) -> list[Change]:
     """The cells in which two versions differ; none where a version was not read, or its figures
     are the same.
     """
-    old, new = _content(connection, before), _content(connection, after)
+    old, new = _content(connection, before, as_of), _content(connection, after, as_of)
     if old.digest is None or new.digest is None or old.digest == new.digest:
         return []
     return _changes(old.cells, new.cells)
+
+
+def differences(
+    connection: sa.Connection, before: int, after: int
+) -> tuple[int | None, int | None]:
+    """In how many cells and passages two versions differ; None where one was not read."""
+    old, new = _content(connection, before, None), _content(connection, after, None)
+    cells = None
+    if old.digest is not None and new.digest is not None:
+        cells = 0 if old.digest == new.digest else len(_changes(old.cells, new.cells))
+    read = old.digest or old.prose, new.digest or new.prose
+    return cells, len(_rewritten(old.prose, new.prose)) if all(read) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +177,13 @@ def _tombstone(version_id: int, part: str, sentence: str) -> Version:
     )
 
 
-def _content(connection: sa.Connection, version_id: int) -> _Content:
-    reading = newest_reading(connection, version_id)
+def _content(connection: sa.Connection, version_id: int, as_of: AsOf | None) -> _Content:
+    if as_of is None:
+        reading = newest_reading(connection, version_id)
+    else:
+        in_force = sa.select(reading_of(sa.literal(version_id), as_of))
+        reading_id = connection.execute(in_force).scalar()
+        reading = None if reading_id is None else load_reading(connection, reading_id)
     if reading is None:
         return _Content()
     digest, reading = record_digest(reading), without_values(reading)
@@ -195,14 +219,14 @@ def _rewritten(before: list[tuple[str, str]], after: list[tuple[str, str]]) -> l
     ]
 
 
-def _captures(connection: sa.Connection, version_id: int) -> list[Capture]:
-    c = captures.c
+def _captures(connection: sa.Connection, version_id: int, until: datetime) -> list[Capture]:
+    c, o = captures.c, observations.c
     query = (
         sa.select(captures, warc_files.c.name.label("file"))
         .select_from(observations)
         .join(captures)
         .join(warc_files)
-        .where(observations.c.version_id == version_id)
+        .where(o.version_id == version_id, o.seen_at <= until)
         .order_by(c.fetched_at, c.id)
     )
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,6 +47,11 @@ def organ_at(connection: sa.Connection, division: str, name: str) -> Organ:
     if not found:
         raise NotInArchive(f"the archive knows no organ {name} in {division}")
     return found[0]
+
+
+def in_division(column: sa.ColumnElement[Any], division: str) -> sa.ColumnElement[bool]:
+    """Whether a code is this division's or begins with it; a range, so that an index serves."""
+    return sa.and_(column >= division, column <= division + "999999")
 
 
 def _where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Organ]:

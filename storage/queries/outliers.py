@@ -6,7 +6,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from math import copysign, log1p
+from math import copysign, log, log1p
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
@@ -148,12 +148,14 @@ def _far(group: Sequence[Found], against: Against) -> Iterator[_Far]:
     values = [float(each.value or 0) for each in group]
     scaled = [copysign(log1p(abs(value)), value) for value in values]
     middle, centre = median(values), median(scaled)
+    step = log(limits["factor"])
     away = [abs(value - centre) for value in scaled]
     # Where more than half are alike their median says nothing of how far the others may be.
     spread = median(away) / _OF_MEDIAN or fmean(away) / _OF_MEAN
     for each, value, place in zip(group, values, scaled, strict=True):
         score = (place - centre) / spread if spread else 0.0
-        if abs(score) > limits["score"] and abs(value - middle) >= limits["least"]:
+        enough = abs(value - middle) >= limits["least"]
+        if enough and abs(score) > limits["score"] and abs(place - centre) >= step:
             yield _Far(each, against, len(group), middle, score)
 
 

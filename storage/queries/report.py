@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.asof import AsOf
-from storage.assessments import assessment_of, newest_assessments
+from storage.asof import AsOf, Of, shown_aliases, shown_reports, shown_versions
+from storage.assessments import assessment_at
 from storage.corrections import in_force
 from storage.errors import NotInArchive, Withdrawn
 from storage.facts import (
@@ -25,8 +25,6 @@ from storage.packing import CellRecord
 from storage.queries.organs import Organ
 from storage.schema import (
     captures,
-    current_pages,
-    current_readings,
     is_government,
     organs,
     portals,
@@ -34,9 +32,8 @@ from storage.schema import (
     warc_files,
 )
 from storage.schema import reports as every_report
-from storage.schema import shown_aliases as aliases
-from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
+from storage.standing import stands
 from storage.withdrawals import tombstones, withdrawn_readings
 
 
@@ -164,27 +161,29 @@ def holds_reports(connection: sa.Connection) -> bool:
 
 
 @leaves
-def report(connection: sa.Connection, organ: Organ, year: int) -> Report:
-    """The report, by the newest version of its page. Raises NotInArchive."""
-    return _report(connection, report_row(connection, organ, year), {})
+def report(
+    connection: sa.Connection, organ: Organ, year: int, *, as_of: AsOf | None = None
+) -> Report:
+    """The report, by the version of its page that stands, or stood then. Raises NotInArchive."""
+    return _report(connection, report_row(connection, organ, year, as_of), {}, as_of)
 
 
 @leaves
-def all_reports(connection: sa.Connection) -> Iterator[Report]:
+def all_reports(connection: sa.Connection, *, as_of: AsOf | None = None) -> Iterator[Report]:
     """Every report of the archive, by division (government first), organ and year."""
-    o = organs.c
-    order = (o.division_code, is_government.desc(), o.name, reports.c.year, reports.c.id)
     shapes: dict[int, FormRecord] = {}
-    for row in connection.execute(_rows().order_by(*order)).all():
-        yield _report(connection, row, shapes)
+    for row in connection.execute(_rows(as_of)).all():
+        yield _report(connection, row, shapes, as_of)
 
 
 @leaves
-def sources(connection: sa.Connection, organ: Organ, year: int) -> list[Source]:
-    """Down to file, offset and digest: the page's current version, then the attachments'."""
-    row = report_row(connection, organ, year)
+def sources(
+    connection: sa.Connection, organ: Organ, year: int, *, as_of: AsOf | None = None
+) -> list[Source]:
+    """Down to file, offset and digest: the version of the page that stands, then the files'."""
+    row = report_row(connection, organ, year, as_of)
     kept = [] if row.version_id is None else [row.version_id]
-    kept += [attachment.id for attachment in _newest_attachments(connection, row.id)]
+    kept += [attachment.id for attachment in _newest_attachments(connection, row.id, as_of)]
     v, c = versions.c, captures.c
     query = (
         sa.select(v.id, v.part, v.name, c.url, c.fetched_at, c.payload_digest)
@@ -209,10 +208,16 @@ def sources(connection: sa.Connection, organ: Organ, year: int) -> list[Source]:
     ]
 
 
-def report_row(connection: sa.Connection, organ: Organ, year: int) -> sa.Row[Any]:
+def report_row(
+    connection: sa.Connection, organ: Organ, year: int, as_of: AsOf | None = None
+) -> sa.Row[Any]:
     """The report's row with its current version. Raises NotInArchive with the years there are."""
-    mine = _rows().where(organs.c.id == organ.id, reports.c.kind == "annual")
-    row = connection.execute(mine.where(reports.c.year == year)).one_or_none()
+    r = shown_reports(None).c
+    mine = sa.select(r.id, r.year).where(r.organ_id == organ.id, r.kind == "annual")
+    report_id = connection.execute(mine.where(r.year == year)).scalar()
+    row = None
+    if report_id is not None:
+        row = connection.execute(_rows(as_of, report_id)).one_or_none()
     stone = next(
         (
             each
@@ -221,14 +226,19 @@ def report_row(connection: sa.Connection, organ: Organ, year: int) -> sa.Row[Any
         ),
         None,
     )
-    left = sa.select(versions.c.id).where(versions.c.report_id == (row.id if row else None))
+    left = sa.select(versions.c.id).where(versions.c.report_id == report_id)
     if stone is not None and connection.execute(left.limit(1)).first() is None:
         raise Withdrawn(f"the report of {organ.name} for {year}: {stone.sentence}")
     if row is not None:
         return row
-    years = [str(other.year) for other in connection.execute(mine.order_by(reports.c.year))]
+    t = shown_reports(as_of).c
+    then = sa.select(t.year).where(t.organ_id == organ.id, t.kind == "annual").order_by(t.year)
+    years = list(map(str, connection.execute(then).scalars()))
     known = f"it has {', '.join(years)}" if years else "it has none of this organ"
-    raise NotInArchive(f"the archive has no report of {organ.name} for {year}: {known}")
+    what = f"the archive has no report of {organ.name} for {year}"
+    if as_of is None:
+        raise NotInArchive(f"{what}: {known}")
+    raise NotInArchive(f"{what} as {as_of}: {known}")
 
 
 def number(value: Decimal | None) -> int | float | None:
@@ -238,54 +248,48 @@ def number(value: Decimal | None) -> int | float | None:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _rows() -> sa.Select[Any]:
-    return (
-        sa.select(
-            reports.c.id,
-            reports.c.year,
-            organs.c.division_code,
-            organs.c.name.label("organ"),
-            current_pages.c.version_id,
-            current_readings.c.reading_id,
-            versions.c.title,
-            versions.c.source,
-        )
-        .select_from(reports)
-        .join(organs, organs.c.id == reports.c.organ_id)
+def _rows(as_of: AsOf | None, report_id: Of = None) -> sa.Select[Any]:
+    standing = stands(as_of, report_id)
+    s, o = standing.c, organs.c
+    query = (
+        sa.select(s.report_id.label("id"), s.year, s.division_code, organs.c.name.label("organ"))
+        .add_columns(s.version_id, s.reading_id, s.title, s.published, versions.c.source)
+        .select_from(standing)
+        .join(organs, o.id == s.organ_id)
         .join(portals)
-        .outerjoin(current_pages, current_pages.c.report_id == reports.c.id)
-        .join(current_readings, current_readings.c.report_id == reports.c.id)
-        .outerjoin(versions, versions.c.id == current_pages.c.version_id)
+        .outerjoin(versions, versions.c.id == s.version_id)
+        .order_by(o.division_code, is_government.desc(), o.name, s.year, s.report_id)
     )
+    return query if report_id is None else query.where(s.report_id == report_id)
 
 
 def _report(
     connection: sa.Connection,
     row: sa.Row[Any],
     shapes: dict[int, FormRecord],
-    as_of: AsOf | None = None,
+    as_of: AsOf | None,
 ) -> Report:
     reading = None
     if row.reading_id:
         reading = without_values(load_reading(connection, row.reading_id, shapes))
-    pages = _page_aliases(connection, row.id)
-    corrected = _corrected(connection, row.id)
+    corrected = _corrected(connection, row.id, as_of)
+    across = _said_across(connection, row.id, as_of)
     told = Report(
         division_code=row.division_code,
         organ=row.organ,
         year=row.year,
-        title=row.title if row.version_id else (pages[-1].title if pages else None),
+        title=row.title,
         body_title=reading.body_title if reading else None,
-        published=_published(connection, row.id),
+        published=row.published,
         source=row.source,
         form=reading.layout if reading and reading.layout != "unknown" else None,
         read_from=_read_from(connection, row.reading_id),
         engine=reading.engine if reading else None,
-        urls=[page.url for page in pages],
-        attachments=_attachments(connection, row.id),
+        urls=_urls(connection, row.id, as_of),
+        attachments=_attachments(connection, row.id, as_of),
         tables=_tables(reading.cells, corrected) if reading else {},
         cells=cells_of(reading, corrected) if reading else [],
-        findings=findings_of([*_said_in(reading), *_said_across(connection, row.id)]),
+        findings=findings_of([*_said_in(reading), *across]),
         indicators=[indicator_of(each) for each in reading.indicators] if reading else [],
         unclaimed=[kept_table(grid) for grid in reading.grids if grid.rows] if reading else [],
         masked={},
@@ -294,12 +298,12 @@ def _report(
     return told
 
 
-def _said_across(connection: sa.Connection, report_id: int) -> Sequence[FindingRecord]:
+def _said_across(
+    connection: sa.Connection, report_id: int, as_of: AsOf | None
+) -> Sequence[FindingRecord]:
     """What follows from others, if none of them was withdrawn since."""
-    rests_on = newest_assessments(connection, report_id).get(report_id)
-    if rests_on is None or not withdrawn_readings(connection).isdisjoint(rests_on[1]):
-        return ()
-    return assessment_of(connection, report_id)
+    said, rests_on = assessment_at(connection, report_id, as_of)
+    return said if withdrawn_readings(connection).isdisjoint(rests_on) else ()
 
 
 def _read_from(connection: sa.Connection, reading_id: int | None) -> str:
@@ -308,7 +312,9 @@ def _read_from(connection: sa.Connection, reading_id: int | None) -> str:
     return connection.execute(query.where(readings.c.id == reading_id)).scalar() or ""
 
 
-def _corrected(connection: sa.Connection, report_id: int) -> dict[str, CellCorrection]:
+def _corrected(
+    connection: sa.Connection, report_id: int, as_of: AsOf | None
+) -> dict[str, CellCorrection]:
     """What persons hold against cells of the report, by cell."""
     return {
         each.cell: CellCorrection(
@@ -321,7 +327,7 @@ def _corrected(connection: sa.Connection, report_id: int) -> dict[str, CellCorre
             made_at=each.entry.at.isoformat(),
             review=each.review,
         )
-        for each in in_force(connection, report_id)
+        for each in in_force(connection, report_id, as_of)
         if each.cell is not None
     }
 
@@ -342,24 +348,22 @@ def kept_table(grid: GridRecord) -> KeptTable:
     return KeptTable(page=grid.page, sheet=grid.sheet, rows=grid.rows or ())
 
 
-def _published(connection: sa.Connection, report_id: int) -> str | None:
-    v = versions.c
-    query = sa.select(sa.func.min(v.published)).where(v.report_id == report_id)
-    published: str | None = connection.execute(query).scalar()
-    return published
+def _urls(connection: sa.Connection, report_id: int, as_of: AsOf | None) -> list[str]:
+    """Addresses of its page, oldest first."""
+    a = shown_aliases(as_of, report_id).c
+    query = sa.select(a.url).where(a.report_id == report_id, a.part == "page")
+    return list(connection.execute(query.order_by(a.first_seen, a.id)).scalars())
 
 
-def _page_aliases(connection: sa.Connection, report_id: int) -> list[sa.Row[Any]]:
-    a = aliases.c
-    query = sa.select(a.url, a.title).where(a.report_id == report_id, a.part == "page")
-    return list(connection.execute(query.order_by(a.first_seen, a.id)))
-
-
-def _newest_attachments(connection: sa.Connection, report_id: int) -> list[sa.Row[Any]]:
-    v, c = versions.c, captures.c
+def _newest_attachments(
+    connection: sa.Connection, report_id: int, as_of: AsOf | None
+) -> list[sa.Row[Any]]:
+    said = shown_versions(as_of, report_id)
+    v, c = said.c, captures.c
     query = (
         sa.select(v.id, v.name, v.media, v.canonical_rule, v.canonical_digest)
         .add_columns(c.url, c.payload_digest)
+        .select_from(said)
         .join(captures, c.id == v.capture_id)
         .where(v.report_id == report_id, v.part == "attachment")
         .order_by(v.last_seen, v.id)
@@ -368,10 +372,10 @@ def _newest_attachments(connection: sa.Connection, report_id: int) -> list[sa.Ro
     return [newest[name] for name in sorted(newest)]
 
 
-def _attachments(connection: sa.Connection, report_id: int) -> list[Attachment]:
+def _attachments(connection: sa.Connection, report_id: int, as_of: AsOf | None) -> list[Attachment]:
     return [
         Attachment(name=row.name, kind=row.media, sha256=_file_digest(row), url=row.url)
-        for row in _newest_attachments(connection, report_id)
+        for row in _newest_attachments(connection, report_id, as_of)
     ]
 
 

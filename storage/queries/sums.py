@@ -223,7 +223,8 @@ def _take_withdrawn(
     gone = [stone for key, stone in hidden.items() if key not in left]
     o = organs.c
     owners = {each.organ_id for each in gone}
-    kinds = dict(connection.execute(sa.select(o.id, o.kind).where(o.id.in_(owners))).tuples().all())
+    named = sa.select(o.id, o.kind).where(o.id.in_(owners))
+    kinds = {row.id: row.kind for row in connection.execute(named)}
     for stone in gone:
         division = stone.division_code if by == "division" else None
         kind = kinds[stone.organ_id] if by == "kind" else None

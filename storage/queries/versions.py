@@ -6,7 +6,6 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage import asof
 from storage.asof import AsOf
 from storage.errors import NotInArchive, Withdrawn
 from storage.facts import ACTS, load_reading
@@ -25,6 +24,7 @@ from storage.queries.report import (
 )
 from storage.schema import readings
 from storage.schema import shown_versions as versions
+from storage.standing import stands
 from storage.withdrawals import versions_withdrawn
 
 _V, _R = versions.c, readings.c
@@ -81,11 +81,11 @@ def read_version(
     """A version of the report by its number in `history`, else the one whose reading stands for it;
     None where none does. Raises NotInArchive, and Withdrawn.
     """
-    report_id = report_row(connection, organ, year).id
+    report_id = report_row(connection, organ, year, as_of).id
     if version_id is None:
-        current = asof.current_readings(as_of).c
-        stands = sa.select(current.reading_id).where(current.report_id == report_id)
-        reading_id = connection.execute(stands).scalar()
+        standing = stands(as_of, report_id).c
+        mine = sa.select(standing.reading_id).where(standing.report_id == report_id)
+        reading_id = connection.execute(mine).scalar()
         if reading_id is None:
             return None
         row: sa.Row[Any] | None = connection.execute(_VERSIONS.where(_R.id == reading_id)).one()

@@ -105,6 +105,13 @@ def as_html(report: RunReport, lang: Lang) -> str:
     return str(_template("page.html.jinja").render(page=page, lang=lang))
 
 
+def whole_page(report: RunReport, lang: Lang) -> Page:
+    """The same with every item."""
+    words = Words(_data(), lang)
+    told = {key: lines(report, key, words) for key in _data()["sections"]}
+    return _page(report, words, told, max(map(len, told.values())))
+
+
 def _rendered(report: RunReport, lang: Lang) -> tuple[Page, str]:
     """The page with as many items a section as fit, and its text."""
     words = Words(_data(), lang)

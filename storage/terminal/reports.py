@@ -14,6 +14,7 @@ from rich.text import Text
 from storage.terminal.drawing import minute, new_table, open_console, spoken
 
 if TYPE_CHECKING:
+    from storage.queries.changes import Event
     from storage.queries.corrections import Correction
     from storage.queries.findings import OpenFinding
     from storage.queries.history import Capture, Side, Version
@@ -149,6 +150,25 @@ def show_findings(findings: Sequence[OpenFinding]) -> None:
     console = open_console()
     console.print(table)
     console.print(f"{len(findings)} findings")
+
+
+def show_changes(events: Sequence[Event]) -> None:
+    """One row a change."""
+    table = new_table("seen", "change", "division", "organ", "year", "cells", "prose", "where")
+    for each in events:
+        counts = ("" if each[name] is None else str(each[name]) for name in ("cells", "prose"))
+        table.add_row(
+            minute(each["at"]),
+            each["kind"],
+            each["division_code"],
+            each["organ"],
+            str(each["year"]),
+            *counts,
+            Text(each["url"] or each["title"] or ""),
+        )
+    console = open_console()
+    console.print(table)
+    console.print(f"{len(events)} changes")
 
 
 def show_corrections(corrections: Sequence[Correction]) -> None:

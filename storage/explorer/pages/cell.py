@@ -102,8 +102,8 @@ def _said(
     what follows from other reports.
     """
     said: Report | ReadVersion | None = read
-    if asked.version is None and asked.as_of is None:
-        said = report(connection, asked.organ, asked.year)
+    if asked.version is None:
+        said = report(connection, asked.organ, asked.year, as_of=asked.as_of)
     if said is None:
         return {}, ()
     return {path_of(cell): cell for cell in said["cells"]}, said["findings"]

@@ -71,12 +71,12 @@ def place(asked: Asked, version: int | None = None, part: str = "") -> str:
 
 def _told(request: Request, connection: sa.Connection, asked: Asked) -> dict[str, Any]:
     lang = language(request)
-    told = report(connection, asked.organ, asked.year)
+    told = report(connection, asked.organ, asked.year, as_of=asked.as_of)
     read = read_version(
         connection, asked.organ, asked.year, version_id=asked.version, as_of=asked.as_of
     )
-    versions = history(connection, asked.organ, asked.year)
-    current = asked.version is None and asked.as_of is None
+    versions = history(connection, asked.organ, asked.year, as_of=asked.as_of)
+    current = asked.version is None
     cells = told["cells"] if current else (read["cells"] if read else [])
     said = told["findings"] if current else (read["findings"] if read else [])
     layout = read["layout"] if read else None

@@ -12,9 +12,15 @@ def write(folder: Path, source: Source) -> None:
     """`reports.jsonl`; with `keys`, which lead to version, capture and record."""
     with (folder / "reports.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for one in source.reports():
-            read = one["read"] or {}
-            keys = {name: one[name] for name in ("report_id", "reading_id", "parser")}
-            keys |= {name: read.get(name) for name in ("version_id", "payload_digest", "record_id")}
+            read = one["read"]
+            keys = {
+                "report_id": one["report_id"],
+                "reading_id": one["reading_id"],
+                "parser": one["parser"],
+                "version_id": read["version_id"] if read else None,
+                "payload_digest": read["payload_digest"] if read else None,
+                "record_id": read["record_id"] if read else None,
+            }
             told = {**one["report"], "sections": one["sections"], "keys": keys}
             told["sources"] = one["origins"]
             file.write(json.dumps(told, ensure_ascii=False) + "\n")

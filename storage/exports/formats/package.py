@@ -62,8 +62,8 @@ def _package(source: Source) -> dict[str, Any]:
             "Figures as published, with their states; corrections beside them; every row leads to "
             "its version, capture and WARC record. 数字按公布原样，另列状态与更正；每行可追溯至"
             f"版本、抓取与 WARC 记录。 A text that begins with = + - @ (also wide), a tab, a line "
-            f"end or {MARK} has a {MARK} before it: take one away. 上述字符开头的文字前加有 {MARK}，"
-            "读取时去掉一个即可。"
+            f"end or {MARK} has a {MARK} before it: take one away. 上述字符开头的文字前加有 "
+            f"{MARK}，读取时去掉一个即可。"
         ),
         "licenses": [
             {

@@ -51,7 +51,8 @@ def _fill(database: sqlite3.Connection, source: Source) -> None:
         f'{"r" if column in _OF_REPORT else "c"}."{column}"' for column in tables()["cells"].names
     )
     database.execute(
-        f"CREATE VIEW report_cells AS SELECT {columns} FROM cells c JOIN reports r USING (report_id)"
+        f"CREATE VIEW report_cells AS SELECT {columns} FROM cells c "
+        "JOIN reports r USING (report_id)"
     )
     database.execute("CREATE INDEX cells_by_cell ON cells (cell)")
     database.execute("CREATE INDEX reports_by_year ON reports (division_code, organ, year)")

@@ -18,7 +18,7 @@ from xlsxwriter.exceptions import XlsxWriterException
 
 from storage.errors import BadQuestion
 from storage.exports.notices import Statutory, printed_in, statutory
-from storage.exports.rows import Row, Value, path_of, rows_of
+from storage.exports.rows import Value, path_of, rows_of
 from storage.exports.source import Source
 from storage.exports.tables import tables, words
 from storage.exports.text import DANGEROUS
@@ -157,9 +157,7 @@ class _Book:
             elif name == "cells" and row["table"] in other:
                 self._other.add([row[column] for column in tables()[name].names])
 
-    def _row(
-        self, table: Statutory, lead: list[Value], cells: dict[tuple[str, str], Cell]
-    ) -> None:
+    def _row(self, table: Statutory, lead: list[Value], cells: dict[tuple[str, str], Cell]) -> None:
         mine = [cells.get((row.key, column.key)) for row, column in table.cells()]
         looks = [None] * len(lead) + [self._look(cell) for cell in mine] + [None]
         held = "; ".join(_held(cell) for cell in mine if cell is not None and cell["correction"])
@@ -244,5 +242,3 @@ def _explain(sheet: _Sheet, source: Source) -> None:
     for line in lines:
         sheet.add(line)
     sheet.sheet.set_column(0, 2, 44)
-
-

@@ -30,8 +30,8 @@ CELL_FILTER = text(
 T = TypeVar("T")
 
 
-def _of_cell(ask: Callable[[], T]) -> T:
-    """A cell that no form has is something the archive does not hold."""
+def known(ask: Callable[[], T]) -> T:
+    """A cell that no form has, or a rule that nothing is held to, is something that is not here."""
     try:
         return ask()
     except BadQuestion as error:
@@ -40,7 +40,7 @@ def _of_cell(ask: Callable[[], T]) -> T:
 
 def _series(question: Question) -> Page:
     organ_id = question.organ_id
-    points = _of_cell(
+    points = known(
         lambda: series.series(
             question.connection,
             cell=question["cell"],
@@ -54,7 +54,7 @@ def _series(question: Question) -> Page:
 
 
 def _sums(question: Question) -> Page:
-    rows = _of_cell(
+    rows = known(
         lambda: sums.sums(
             question.connection,
             cell=question["cell"],
@@ -76,7 +76,7 @@ def _sums(question: Question) -> Page:
 
 def _cell(question: Question) -> provenance.Provenance:
     organ = question.organ
-    return _of_cell(
+    return known(
         lambda: provenance.provenance(
             question.connection, organ, question["year"], question["path"], as_of=question.as_of
         )

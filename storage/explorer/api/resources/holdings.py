@@ -24,7 +24,7 @@ from storage.explorer.api.declare import (
     choice,
 )
 from storage.explorer.api.ways import Ways
-from storage.queries import coverage, divisions, lives, missing
+from storage.queries import coverage, holdings, lives, missing
 
 
 def report_key(row: Row) -> tuple[str, str, int]:
@@ -37,8 +37,7 @@ def its_report(row: Row, ways: Ways) -> str:
 
 
 def _divisions(question: Question) -> Page:
-    rows = divisions.divisions(question.connection, as_of=question.as_of)
-    return question.page(rows, "division_code", "portal")
+    return question.page(holdings.divisions(question.connection), "division_code")
 
 
 def _organs(question: Question) -> Page:
@@ -148,14 +147,15 @@ ENDPOINTS = (
     Endpoint(
         key="divisions",
         path="/divisions",
-        shape=divisions.Division,
+        shape=holdings.Division,
         ask=_divisions,
-        cursor=(str, str, int),
+        cursor=(str, int),
         links={
             "organs": lambda row, ways: ways.still("organs", division=row["division_code"]),
-            "coverage": lambda row, ways: ways.api("coverage", division=row["division_code"]),
+            "coverage": lambda row, ways: ways.still("coverage", division=row["division_code"]),
             "page": lambda row, ways: ways.page("coverage", division=row["division_code"]),
         },
+        records=False,
     ),
     Endpoint(
         key="organs",
