@@ -122,6 +122,7 @@ COMMANDS: dict[str, list[list[str]]] = {
         ["copies", "--division", "650102"],
         ["missing"],
         ["divisions"],
+    ],
     "cite": [
         [TIANSHAN, "2019"],
         [TIANSHAN, "2019", "--bibtex", "--cell", "art20.item1.regulations.made"],

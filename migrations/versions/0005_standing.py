@@ -1,4 +1,4 @@
-"""What stands for each report, kept up in a table; indexes for findings by rule and changes by date."""
+"""What stands for each report, kept up in a table; indexes for findings and changes."""
 
 from __future__ import annotations
 
