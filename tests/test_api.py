@@ -1,4 +1,4 @@
-"""The API: the same answers as everywhere else, cursors that hold, errors that stay, nothing more."""
+"""The API: the answers of everywhere else, cursors that hold, errors that stay, nothing more."""
 
 from __future__ import annotations
 
