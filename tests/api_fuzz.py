@@ -159,13 +159,17 @@ def generated(
 
     @schemathesis.hook
     def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
-        """What the document's types cannot say: cursors are given, days are of the calendar."""
+        """What the document's types cannot say: cursors are given, days are of the calendar, words
+        are words."""
         if case.meta is None or not case.meta.generation.mode.is_positive:
             return
         if "cursor" in case.query:
             case.query = dict(following.get(case.operation.path, {}))
-        if re.match(r"[0-9]{4}-[0-9]{2}-(29|30|31)", str(case.query.get("as_of", ""))):
-            case.query["as_of"] = "2024-02-29"
+        for name in ("as_of", "since", "until"):
+            if re.match(r"[0-9]{4}-[0-9]{2}-(29|30|31)", str(case.query.get(name, ""))):
+                case.query[name] = "2024-02-29"
+        if "words" in case.query:
+            case.query["words"] = "公开"
 
     try:
         for event in from_schema(schema).execute():

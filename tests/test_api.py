@@ -92,7 +92,7 @@ def test_every_resource_answers_as_its_document_says(api: TestClient) -> None:
 
 def test_every_link_leads_somewhere(api: TestClient) -> None:
     seen, waiting = set[str](), [harmless(each, {}) for each in endpoints() if each.cursor]
-    while waiting and len(seen) < 150:
+    while waiting and len(seen) < 60:
         address = waiting.pop()
         if address in seen:
             continue
@@ -249,23 +249,22 @@ def test_only_json_is_had(api: TestClient) -> None:
 
 
 def test_a_token_is_asked_for_and_never_said_again(engine: sa.Engine, settings: Settings) -> None:
-    secret = "s3cret-令牌"
+    secret = "s3cret-of-the-test"
+    known = {"Authorization": f"Bearer {secret}"}
     with TestClient(app(engine, settings, Access(secret, 0))) as api:
         for headers in ({}, {"Authorization": "Bearer other"}, {"Authorization": "Basic s3cret"}):
             answer = api.get(f"{BASE}/runs", headers=headers)
             problem(answer, "token-required", 401)
             assert answer.headers["www-authenticate"].startswith("Bearer")
-        good = api.get(f"{BASE}/runs", headers={"Authorization": b"Bearer " + secret.encode()})
+        good = api.get(f"{BASE}/runs", headers=known)
         assert (good.status_code, good.headers["cache-control"]) == (200, "private, no-cache")
         in_address = api.get(
             f"{BASE}/runs?token={secret}",
-            headers={"Authorization": b"Bearer " + secret.encode()},
+            headers=known,
         )
         assert secret not in in_address.text
         assert api.options(f"{BASE}/runs").status_code == 204
-        document = api.get(
-            f"{BASE}/openapi.json", headers={"Authorization": b"Bearer " + secret.encode()}
-        ).json()
+        document = api.get(f"{BASE}/openapi.json", headers=known).json()
         assert document["security"] == [{"token": []}]
 
 
@@ -322,7 +321,7 @@ def test_a_fault_of_ours_tells_nothing_of_our_insides(
 
 def test_a_part_of_the_corpus_gets_no_row(api: TestClient) -> None:
     """`python -m tests.api_fuzz` asks all of it."""
-    for number, word in enumerate(corpus()):
+    for number, word in enumerate(corpus()[::3]):
         each = endpoints()[number % len(endpoints())]
         name = list(each.every)[number % len(each.every)] if each.every else None
         if name is None:
@@ -352,7 +351,5 @@ def test_all_is_said_in_both_languages() -> None:
 
 def test_no_word_is_for_nothing() -> None:
     used = {name for each in endpoints() for name in each.every} | {"If-None-Match"}
-    assert words()["parameters"].keys() <= used | {"since", "until", "words"}
-    assert words()["resources"].keys() - {each.key for each in endpoints()} <= {
-        *("index", "openapi", "changes", "search"),
-    }
+    assert words()["parameters"].keys() <= used
+    assert words()["resources"].keys() - {each.key for each in endpoints()} == {"index", "openapi"}
