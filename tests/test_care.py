@@ -125,6 +125,8 @@ COMMANDS: dict[str, list[list[str]]] = {
         ["copies", "--division", "650102"],
         ["missing"],
         ["divisions"],
+        ["changes", "--since", "2026-01-01", "--until", "2026-12-31"],
+        ["citation", "--organ", BUREAU, "--year", "2020"],
     ],
     "cite": [
         [TIANSHAN, "2019"],
