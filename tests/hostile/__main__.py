@@ -7,6 +7,7 @@ control without both must see it, or the proof could not fail. Exit code 1 other
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter
@@ -133,7 +134,9 @@ def run(
                     told.unsafe[number] = said
     asked = [urlsplit(url).path for url in chromium.outside]
     for path in (*heard.heard[before:], *asked):
-        _, kind, case, *_ = path.split("/")
+        found = re.match(r"/(ran|out)/(\d+)", path)
+        # 0: a request of nobody's, such as for the icon of a page outside.
+        kind, case = found.groups() if found else ("out", "0")
         (told.ran if kind == "ran" else told.left).add(int(case))
     return told
 
@@ -215,7 +218,7 @@ def show(console: Console, cases: Sequence[Case], runs: Sequence[Run]) -> None:
     labels = {case.capture_id: f"{case.kind}: {case.label}" for case in cases}
     for each in (runs[0], *runs[2:]):
         for number in sorted(each.ran | each.left):
-            console.print(f"{each.name}: {labels[number]} acted")
+            console.print(f"{each.name}: {labels.get(number, 'something')} acted")
     for number, said in runs[0].unsafe.items():
         console.print(f"{labels[number]}: {said}")
 
