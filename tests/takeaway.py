@@ -169,7 +169,7 @@ def replayed(connection: sa.Connection, folder: Path, tools: Path) -> Iterator[s
     """A page and a file of a WACZ, through pywb, byte for byte those of the capture."""
     if not (tools / "bin" / "wayback").exists():
         venv.create(tools, with_pip=True)
-        install = [tools / "bin" / "pip", "install", "-q", "pywb"]
+        install = [str(tools / "bin" / "pip"), "install", "-q", "pywb"]
         subprocess.run(install, check=True, capture_output=True)
     run = folder / "collections"
     run.mkdir()
@@ -177,7 +177,7 @@ def replayed(connection: sa.Connection, folder: Path, tools: Path) -> Iterator[s
         [tools / "bin" / "wb-manager", "init", "x"], cwd=run, check=True, capture_output=True
     )
     for path in sorted((folder / "one" / "wacz").glob("*.wacz")):
-        add = [tools / "bin" / "wb-manager", "add", "--unpack-wacz", "x", path]
+        add = [str(tools / "bin" / "wb-manager"), "add", "--unpack-wacz", "x", str(path)]
         subprocess.run(add, cwd=run, check=True, capture_output=True)
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
