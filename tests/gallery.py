@@ -29,7 +29,6 @@ from tests.walks import (
     explored,
     no_shot,
     shot_into,
-    subjects,
     violations,
 )
 
@@ -55,8 +54,7 @@ def main() -> int:
         home = told.home or Path(folder)
         if not (home / "archive.sqlite").is_file():
             crawl(home)
-        met = subjects(Operator(home))
-        with explored(Settings(home=home)) as (origin, replay):
+        with explored(Settings(home=home)) as (origin, replay, met):
             faults = [
                 *_walked(origin, replay, met, told.out),
                 *_judged(origin, replay, met),

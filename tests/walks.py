@@ -9,19 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from storage.database import open_for_reading
 from storage.explorer.app import make_app
 from storage.explorer.replay import make_replay
+from storage.ledger import ledger
+from storage.queries.changes import changes
+from storage.queries.history import history
+from storage.queries.organs import find_organ
+from storage.queries.runs import recorded_runs
 from storage.settings import Settings
 from tests.browsing import served
-from tests.crawling import Operator
 
 # WCAG 2.2, A and AA.
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -31,12 +37,13 @@ Shot = Callable[[Page, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """What an archive has to show, as `archive … --json` tells it."""
+    """What an archive has to show, as its own questions tell it."""
 
     division: str
     absent: tuple[str, int]
     edited: tuple[str, int]
     cell: str
+    sides: tuple[str, str]
     capture: int
     run: int
 
@@ -72,38 +79,44 @@ class Subjects:
         yield "nothing", "/nothing"
 
 
-def subjects(operator: Operator) -> Subjects:
+def subjects(connection: sa.Connection) -> Subjects:
     """Of an archive in which a report of a district has two versions that differ in a cell."""
-    fields = [each for each in operator.ask("coverage") if each["state"] == "read"]
-    for field in fields:
-        versions = operator.ask("history", field["organ"], str(field["year"]))
-        changed = [change for version in versions for change in version["changed"]]
-        if changed:
-            break
-    else:
-        raise LookupError("no report was edited in a cell")
-    division = field["division_code"]
-    cells = operator.ask("ledger", "--division", division)
-    absent = next(cell for cell in cells if cell["state"] == "absent")
+    now = datetime.now(UTC)
+    told = changes(connection, since=datetime(2000, 1, 1, tzinfo=UTC), until=now)
+    edit = next(each for each in told if each["kind"] == "edited" and each["cells"])
+    division, organ, year = edit["division_code"], edit["organ"], edit["year"]
+    versions = history(connection, find_organ(connection, organ), year)
+    changed = next(each for each in versions if each["changed"])
+    cell = changed["changed"][0]
+    before, after = cell["before"], cell["after"]
+    assert before is not None
+    assert after is not None
+    cells = ledger(connection, at=now, division=division)
+    absent = next(each for each in cells if each["state"] == "absent")
     return Subjects(
         division=division,
         absent=(absent["organ"], absent["year"]),
-        edited=(field["organ"], field["year"]),
-        cell=changed[0]["path"],
-        capture=versions[0]["captures"][0]["id"],
-        run=max(run["id"] for run in operator.ask("runs")),
+        edited=(organ, year),
+        cell=cell["path"],
+        sides=(before["raw"].strip(), after["raw"].strip()),
+        capture=changed["captures"][0]["id"],
+        run=recorded_runs(connection)[0]["id"],
     )
 
 
 @contextmanager
-def explored(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The explorer and the origin of its archived pages, on loopback."""
+def explored(settings: Settings) -> Iterator[tuple[str, str, Subjects]]:
+    """The explorer and the origin of its archived pages, on loopback; and what there is to see."""
     engine = open_for_reading(settings)
     assert engine is not None
     try:
-        with served(make_replay(engine, settings)) as replay:  # noqa: SIM117
-            with served(make_app(engine, settings, replay=replay)) as origin:
-                yield origin, replay
+        with engine.connect() as connection:
+            met = subjects(connection)
+        with (
+            served(make_replay(engine, settings)) as replay,
+            served(make_app(engine, settings, replay=replay)) as origin,
+        ):
+            yield origin, replay, met
     finally:
         engine.dispose()
 
@@ -136,7 +149,7 @@ def to_bytes(page: Page, origin: str, told: Subjects, shot: Shot = no_shot) -> N
     archived.click()
     page.wait_for_load_state()
     assert not page.url.startswith(origin), "an archived page is another origin's"
-    assert str(year) in page.inner_text("body")
+    assert any(str(year) in frame.inner_text("body") for frame in page.frames[1:])
     shot(page, "replay")
 
 
@@ -158,8 +171,8 @@ def to_difference(page: Page, origin: str, told: Subjects, shot: Shot = no_shot)
     page.goto(f"{origin}/changes?division={told.division}")
     shot(page, "changes")
     _follow(page, "/diff?")
-    assert told.cell in page.content()
-    assert page.locator("main del, main ins").count() > 0
+    sides = page.locator(f"main a[href*='/{told.cell}?version=']").all_inner_texts()
+    assert tuple(each.strip() for each in sides) == told.sides, sides
     shot(page, "diff")
 
 
@@ -200,7 +213,9 @@ def by_keyboard(page: Page, origin: str, told: Subjects) -> None:
 _FOCUS = """() => {
   const at = document.activeElement, style = getComputedStyle(at), box = at.getBoundingClientRect();
   const drawn = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
-  return {href: at.getAttribute("href"), seen: drawn && box.width > 0 && box.height > 0};
+  // The parts of a date are the browser's own, and it marks them itself.
+  const seen = (drawn || at.type === "date") && box.width > 0 && box.height > 0;
+  return {href: at.getAttribute("href"), seen};
 }"""
 
 WALKS = (to_proof, to_bytes, to_hit, to_difference, to_other_language)
