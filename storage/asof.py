@@ -38,7 +38,6 @@ ZONE = ZoneInfo("Asia/Shanghai")
 Of = int | sa.ColumnElement[int] | None
 
 
-
 @dataclass(frozen=True, slots=True)
 class AsOf:
     """A moment, with its time zone, and what is asked of it."""

@@ -103,7 +103,7 @@ COMMANDS: dict[str, list[list[str]]] = {
 # They change the archive and say what the person who called them gave.
 CHANGING = {"correct", "withdraw", "restore", "seal", "reindex", "acknowledge", "close", "reopen"}
 # They show what the questions above say, or nothing of a report.
-OTHER = {"crontab", "serve"}
+OTHER = {"crontab", "metadata", "serve"}
 
 
 def planted() -> dict[str, str]:
