@@ -139,7 +139,7 @@ CHANGING = {"correct", "withdraw", "restore", "seal", "acknowledge", "close", "r
 EXPORTING = {"export"}
 CHANGING = {"correct", "withdraw", "restore", "seal", "reindex", "acknowledge", "close", "reopen"}
 # They show what the questions above say, or nothing of a report.
-OTHER = {"crontab", "serve"}
+OTHER = {"crontab", "metadata", "serve"}
 
 
 def planted() -> dict[str, str]:

@@ -210,3 +210,13 @@ def changes(
             from storage.terminal.reports import show_changes
 
             show_changes(found)
+
+
+@app.command()
+def metadata() -> None:
+    """Metadata for Datasette: what every view and column means, as JSON."""
+    import json
+
+    from storage.columns import datasette
+
+    print(json.dumps(datasette(), ensure_ascii=False, indent=2))
