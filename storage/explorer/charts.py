@@ -22,11 +22,13 @@ _TICKS = 4
 # Both grounds are in the picture itself: as an image it follows the page's.
 STYLE = (
     "text{font:13px system-ui,'Noto Sans CJK SC',sans-serif;fill:#4f5660}"
-    ".value{fill:#1b1d21;font-weight:600}.grid{stroke:#d5d9de}.axis{stroke:#757d87}"
+    ".paper{fill:#fff}"
+    ".value{fill:#1b1d21;font-weight:600;stroke:#fff;stroke-width:4;paint-order:stroke}.grid{stroke:#d5d9de}.axis{stroke:#757d87}"
     ".line{stroke:#0b4f9e;stroke-width:2;fill:none}.dot{fill:#0b4f9e}"
     ".break{stroke:#9c2f10;stroke-width:2;stroke-dasharray:5 4}.said{fill:#9c2f10}"
     ".gap{fill:#f1f3f5}"
-    "@media(prefers-color-scheme:dark){text{fill:#b1b8c0}.value{fill:#e6e8ea}.grid{stroke:#363b42}"
+    "@media(prefers-color-scheme:dark){text{fill:#b1b8c0}.paper{fill:#15171a}"
+    ".value{fill:#e6e8ea;stroke:#15171a}.grid{stroke:#363b42}"
     ".axis{stroke:#858d97}.line{stroke:#8ab8ff}.dot{fill:#8ab8ff}.break{stroke:#ffb499}"
     ".said{fill:#ffb499}.gap{fill:#22262b}}"
 )

@@ -59,7 +59,7 @@ def _coverage(question: Question) -> Page:
         division=question["division"],
         year=question["year"],
         organ_id=question.organ_id,
-        **question.then,
+        as_of=question.as_of,
     )
     return question.page(
         [row for row in rows if question["state"] in (None, row["state"])],
