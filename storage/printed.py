@@ -99,6 +99,7 @@ def drawn(paths: Collection[str]) -> tuple[list[Drawn], list[str]]:
     return tables, list(left)
 
 
+@cache
 def label_of(path: str, layout: str | None = None) -> tuple[Label, ...]:
     """What stands over and beside a cell, outermost first; empty for a cell of no notice."""
     named = [
