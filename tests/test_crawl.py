@@ -22,10 +22,12 @@ from warcio.checker import Checker
 from storage.captures import payload
 from storage.database import make_engine
 from storage.settings import Settings
+from tests.browsing import EXECUTABLE, MISSING, browser
 from tests.crawling import ROOT, Operator
 from tests.replica import Entry, Replica, World
 from tests.replica.judge import Verdict, judge
 from tests.replica.report_model import Report
+from tests.walks import WALKS, by_keyboard, explored, violations
 
 CONTACT = "tests@localhost"
 SPIDERS = ("urumqi_districts", "urumqi_city")
@@ -304,6 +306,39 @@ def test_a_second_crawl_finds_exactly_what_was_edited(crawled: Crawled) -> None:
             (passage,) = sides[1]["rewritten"]
             assert edit.before in passage["before"]
             assert edit.after in passage["after"]
+
+
+# --- a reader, after all that -------------------------------------------------------------------
+
+
+def test_a_reader_goes_from_the_map_to_the_bytes(crawled: Crawled) -> None:
+    """In a real browser: with script and by keyboard, then without script."""
+    if not EXECUTABLE.exists():
+        pytest.skip(MISSING)
+    scripted = not crawled.operator.database_url
+    with explored(crawled.settings) as (origin, replay, met):
+        with browser(javascript=scripted) as reader:
+            for walk in WALKS:
+                page = reader.page()
+                walk(page, origin, met)
+                page.close()
+            if scripted:
+                by_keyboard(reader.page(), origin, met)
+        begins = (f"{origin}/", f"{replay}/", "about:", "data:")
+        assert [url for url in reader.requests if not url.startswith(begins)] == []
+
+
+def test_axe_finds_nothing_on_any_type_of_page(crawled: Crawled) -> None:
+    if not EXECUTABLE.exists():
+        pytest.skip(MISSING)
+    if crawled.operator.database_url:
+        pytest.skip("pages are the same on every database")
+    with explored(crawled.settings) as (origin, _, met), browser(width=360) as reader:
+        page = reader.page()
+        for name, address in met.pages():
+            page.goto(origin + address)
+            assert violations(page) == [], name
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
 
 
 @dataclass(frozen=True)
