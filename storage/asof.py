@@ -37,8 +37,6 @@ ZONE = ZoneInfo("Asia/Shanghai")
 # The report that is asked about, where it is one: a moment of all of them is long to look up.
 Of = int | sa.ColumnElement[int] | None
 
-_LOCAL = "%Y-%m-%d %H:%M:%S"
-
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
@@ -230,7 +228,8 @@ def _sights(as_of: AsOf, report_id: Of) -> sa.Subquery:
     )
     s = seen.c
     claim = _to_its_end(s.published)
-    local = as_of.at.astimezone(ZONE).strftime(_LOCAL)
+    china = as_of.at.astimezone(ZONE).replace(tzinfo=None)
+    local = china.isoformat(" ", "seconds")
     claimed = sa.and_(
         s.published >= sa.cast(s.year, sa.Text),
         claim <= local,

@@ -266,7 +266,7 @@ def _written_on_postgresql(element: _Written, compiler: Any, **more: Any) -> str
 
 
 class _Unit(sa.sql.functions.GenericFunction[str]):
-    """The unit that the n-th cell of a packed row carries, or NULL."""
+    """The unit that the n-th cell of a packed row carries, or NULL; hardly any row has units."""
 
     type = sa.Text()
     inherit_cache = True
@@ -276,10 +276,11 @@ class _Unit(sa.sql.functions.GenericFunction[str]):
 @compiles(_Unit, "sqlite")
 def _unit_on_sqlite(element: _Unit, compiler: Any, **more: Any) -> str:
     units, position = (compiler.process(each, **more) for each in element.clauses)
-    return f"""json_extract({units}, '$."' || ({position}) || '"')"""
+    found = f"""json_extract({units}, '$."' || ({position}) || '"')"""
+    return f"CASE WHEN {units} <> '{{}}' THEN {found} END"
 
 
 @compiles(_Unit, "postgresql")
 def _unit_on_postgresql(element: _Unit, compiler: Any, **more: Any) -> str:
     units, position = (compiler.process(each, **more) for each in element.clauses)
-    return f"({units} ->> ({position})::text)"
+    return f"CASE WHEN {units}::text <> '{{}}' THEN {units} ->> ({position})::text END"

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
 from starlette.types import ASGIApp
 
 EXECUTABLE = Path("/usr/bin/chromium")
@@ -51,6 +51,8 @@ class Browser:
     context: BrowserContext
     allowed: frozenset[str] = frozenset()
     requests: list[str] = field(default_factory=list)
+    # Of those, what a policy of the page refused before it was sent.
+    refused: set[str] = field(default_factory=set)
 
     def page(self) -> Page:
         """A new tab. What waits in it gives up after five seconds."""
@@ -60,7 +62,12 @@ class Browser:
 
     @property
     def outside(self) -> list[str]:
-        return [url for url in self.requests if not is_within(url, self.allowed)]
+        sent = (url for url in self.requests if url not in self.refused)
+        return [url for url in sent if not is_within(url, self.allowed)]
+
+    def failed(self, request: Request) -> None:
+        if request.failure == "csp":
+            self.refused.add(request.url)
 
     def listen(self, page: Page) -> None:
         """Sockets are no requests of a context: each page is asked for its own."""
@@ -104,6 +111,7 @@ def browser(
         )
         told = Browser(context)
         context.on("request", lambda request: told.requests.append(request.url))
+        context.on("requestfailed", lambda request: told.failed(request))
         context.on("page", lambda page: told.listen(page))
         try:
             yield told

@@ -177,6 +177,10 @@ class Crawl:
         self.recorder.close()
         end_run(self.engine, self.run_id, "complete", "finished", {"attempts": 1})
 
+    def set(self, at: datetime) -> None:
+        """Go on from this moment."""
+        self.start, self._minutes = at, count()
+
     def now(self) -> datetime:
         return self.start + timedelta(minutes=next(self._minutes))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,19 +20,28 @@ from storage import cli
 from storage.asking import find_question, put, questions
 from storage.asof import AsOf
 from storage.corrections import Entry, correct_cell
+from storage.database import ROOT
 from storage.errors import BadQuestion, NotInArchive, Withdrawn
 from storage.facts import CellRecord, FindingRecord, FormRecord, ReadingRecord
 from storage.queries import copies as copies_of
-from storage.queries.carry_over import carry_over
-from storage.queries.checks import checks
-from storage.queries.copies import copies
-from storage.queries.missing import missing
+from storage.queries.carry_over import CarriedSide, Chain, Link, carry_over
+from storage.queries.checks import Check, checks
+from storage.queries.copies import Copies, Copy, copies
+from storage.queries.missing import MISSING, missing
 from storage.queries.organs import find_organ
-from storage.queries.outliers import outliers
-from storage.queries.provenance import provenance
+from storage.queries.outliers import Outlier, outliers
+from storage.queries.provenance import (
+    Provenance,
+    ProvenCapture,
+    ProvenCell,
+    ProvenReading,
+    ProvenVersion,
+    Record,
+    provenance,
+)
 from storage.queries.report import report
-from storage.queries.series import series
-from storage.queries.sums import Sum, sums
+from storage.queries.series import Point, series
+from storage.queries.sums import Sum, UnitSum, sums
 from storage.settings import Settings
 from storage.warc import read_record
 from storage.withdrawals import Thing, withdraw
@@ -466,6 +476,30 @@ def test_every_question_is_asked_in_both_languages() -> None:
     assert names[:2] == ["coverage", "ledger"]
     wanted = {"series", "sums", "missing", "checks", "carry_over", "outliers", "copies"}
     assert wanted | {"provenance"} <= {*names}
+
+
+def test_the_page_of_the_questions_is_true() -> None:
+    text = (ROOT / "docs" / "questions.md").read_text("utf-8")
+    for each in questions():
+        assert f"| `{each.name}` | {each.en} | {each.zh} |" in text, each.name
+    shapes = (
+        *(Point, Sum, UnitSum, Check, Chain, Link, CarriedSide, Outlier, Copies, Copy),
+        *(Provenance, ProvenCell, ProvenReading, ProvenVersion, ProvenCapture, Record),
+    )
+    for shape in shapes:
+        assert "{" + ", ".join(shape.__annotations__) + "}" in text, shape
+    for state in MISSING:
+        assert f"`{state}`" in text
+
+
+def test_the_limits_of_outliers_are_those_of_the_page() -> None:
+    text = (ROOT / "docs" / "questions.md").read_text("utf-8")
+    limits = tomllib.loads((ROOT / "storage/queries/outliers.toml").read_text("utf-8"))["limits"]
+    assert (limits["own_years"], limits["peers"], limits["factor"]) == (5, 8, 2)
+    assert "(five at least)" in text
+    assert "(eight at least)" in text
+    assert f"more than {limits['score']} such deviations" in text
+    assert f"at least {limits['least']} from the median" in text
 
 
 def test_a_question_says_what_it_takes(crawl: Crawl) -> None:

@@ -70,7 +70,7 @@ def safe_name(name: str) -> str:
     kept = "".join(" " if sign.isspace() else sign for sign in name if _is_plain(sign))
     kept = re.sub(r"[<>:\"|?%;=&$`']", "_", kept).strip(" .")
     stem, dot, extension = kept.rpartition(".")
-    if not dot or extension.lower() not in _TYPES:
+    if not dot or extension.lower() not in {*_TYPES, "bin"}:
         stem, extension = kept, "bin"
     stem = re.sub(r"\.+", "_", stem).strip(" _")[:_LONGEST].strip() or "file"
     return f"{'_' if _RESERVED.match(stem) else ''}{stem}.{extension.lower()}"

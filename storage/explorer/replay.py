@@ -57,7 +57,6 @@ geolocation gyroscope hid local-fonts magnetometer microphone midi payment seria
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _FEATURES.split()),
     "X-DNS-Prefetch-Control": "off",
@@ -178,6 +177,8 @@ class _Replay:
         told["numbers"] = held.kind in ("file", "image") and self._numbers(held)
         answer = self._say(request, "replay.html.jinja", 200, told)
         answer.headers["Content-Security-Policy"] = FRAME_POLICY
+        # Not beside a sandbox: a browser refuses to open a page that has both.
+        answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         return answer
 
     def page(self, request: Request) -> Response:

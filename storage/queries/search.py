@@ -69,8 +69,8 @@ def search(
     if not 1 <= limit <= MOST:
         raise BadQuestion(f"{limit} hits: ask for 1 to {MOST}")
     asked = asked_words(words)
-    filters = {"organ_id": organ_id, "year": year, "kind": kind, "state": state}
-    marks = [*narrowed(**filters), *(f"{each}*" for each in narrowed(division=division))]
+    marks = [*narrowed(organ_id=organ_id, year=year, kind=kind, state=state)]
+    marks += (f"{each}*" for each in narrowed(division=division))
     below = None if after is None else key(*after)
     hits: list[SearchHit] = []
     while True:

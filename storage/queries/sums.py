@@ -96,9 +96,13 @@ def sums(
     scope = Scope(division=division, year=year, as_of=as_of)
     at, hidden = positions(connection, cell), stones(connection, scope)
     piles: _Piles = defaultdict(_Pile)
+    any_long = False
     for key, row in _counted(connection, at, scope, by, hidden):
-        piles[key].take(row)
-    _take_long(connection, cell, scope, by, piles)
+        any_long = any_long or bool(row.long)
+        if not row.long:
+            piles[key].take(row)
+    if any_long:
+        _take_long(connection, cell, scope, by, piles)
     _take_withdrawn(connection, hidden, scope, by, piles)
     _hold_corrected(connection, cell, scope, by, piles)
     order = sorted(piles, key=lambda key: (key[0], key[1] or "", key[2] or ""))
@@ -178,7 +182,7 @@ _Piles: TypeAlias = dict[_Key, _Pile]
 def _counted(
     connection: sa.Connection, at: Mapping[int, int], scope: Scope, by: By, hidden: Collection[int]
 ) -> Iterator[tuple[_Key, sa.Row[Any]]]:
-    """Cells counted and added up by SQL, but for those that may be a person's number."""
+    """Cells counted and added up by SQL; `long`: they may be a person's numbers."""
     reports = standing(scope.as_of)
     s, one = reports.c, columns(at, reports.c.form_id)
     # Of a report of which all was withdrawn nothing is read, and its tombstone is counted.
@@ -188,14 +192,14 @@ def _counted(
         sa.select(s.year, s.division_code, s.kind, one.letter.label("letter"))
         .add_columns(one.unit.label("unit"), one.value.label("value"))
         .add_columns(sa.case((s.form_id.is_not(None), 1)).label("form"))
+        .add_columns(sa.case((one.long, 1), else_=0).label("long"))
         .select_from(reports.outerjoin(figures, figures.c.reading_id == s.reading_id))
         .where(*scope.conditions(reports), sa.not_(gone))
-        .where(sa.or_(one.written.is_(None), sa.not_(one.long)))
         .subquery("cells_of_reports")
     )
     c = cells.c
     told = {"division": [c.division_code], "kind": [c.kind], "year": []}[by]
-    groups = [c.year, *told, c.letter, c.unit, c.form]
+    groups = [c.year, *told, c.letter, c.unit, c.form, c.long]
     query = sa.select(*groups, sa.func.count().label("reports")).group_by(*groups)
     for row in connection.execute(query.add_columns(sa.func.sum(c.value).label("total"))):
         division = row.division_code if by == "division" else None

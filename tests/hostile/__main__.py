@@ -1,4 +1,4 @@
-"""`python -m tests.hostile`: hostile archived pages and names, visited in a real browser.
+"""`python -m tests.hostile [K/N]`: hostile archived pages and names, visited in a real browser.
 
 Four runs of the same archive: as it is served, and three controls: neither the rewriting nor the
 policy, the policy alone, the rewriting alone. The first must see nothing run and nothing leave; the
@@ -7,17 +7,19 @@ control without both must see it, or the proof could not fail. Exit code 1 other
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from playwright.sync_api import Dialog, Error, Page
+from playwright.sync_api import ConsoleMessage, Dialog, Error, Page
 from rich.console import Console
 from rich.table import Table
 from starlette.requests import Request
@@ -29,16 +31,19 @@ from storage.explorer.app import make_app
 from storage.explorer.archived import Place, harmless_page
 from storage.explorer.replay import PAGE_POLICY, make_replay
 from storage.settings import Settings
-from tests.browsing import EXECUTABLE, MISSING, Browser, browser, is_within, served
+from tests.browsing import EXECUTABLE, MISSING, Browser, browser, served
 from tests.hostile.names import wrong_with
 from tests.hostile.world import Case, build
 
 # Long enough for a refresh after 0 s, a handler and its beacon.
-_PATIENCE_MS = 120
+_PATIENCE_MS = 400
+_AT_ONCE = 10
 
 
-def main() -> int:
-    """0 when nothing ran or left, every name was safe, and the control saw them act."""
+def main(arguments: Sequence[str]) -> int:
+    """`K/N` visits the Kth of N parts of the cases alone.
+
+    0 when nothing ran or left, every name was safe, and the control saw them act."""
     if not EXECUTABLE.exists():
         print(MISSING, file=sys.stderr)
         return 1
@@ -47,7 +52,8 @@ def main() -> int:
     with TemporaryDirectory(prefix="gongkai-hostile-") as folder, served(heard := Beacon()) as at:
         settings = Settings(home=Path(folder), database_url=None)
         writing = open_for_writing(settings)
-        cases = build(writing, settings, at)
+        part, _, parts = (arguments[0] if arguments else "1/1").partition("/")
+        cases = build(writing, settings, at)[int(part) - 1 :: int(parts)]
         writing.dispose()
         engine = open_for_reading(settings)
         assert engine is not None
@@ -104,23 +110,34 @@ def run(
     """Visit every case: on its own page of the explorer, in the replay's frame, and alone."""
     told = Run(name)
     whole = page is harmless_page and bool(policy)
+    before = len(heard.heard)
     # Each needs the other's origin in its policy.
     with served(explorer := Late()) as front, browser(language="en-US") as chromium:
         replay = make_replay(engine, settings, explorer=front, page=page, policy=policy)
         with served(replay) as behind:
             explorer.app = make_app(engine, settings, replay=behind)
             chromium.allowed = frozenset({front, behind})
-            for case in cases:
-                addresses = [f"{behind}/captures/{case.capture_id}/page"]
-                if whole:
-                    addresses.append(f"{behind}/captures/{case.capture_id}")
-                    addresses.append(f"{front}/captures/{case.capture_id}")
-                with watched(chromium, heard, told, case) as tab:
-                    for address in addresses:
-                        visit(tab, address)
-                if whole and case.name:
-                    said = wrong_with(chromium, f"{behind}/captures/{case.capture_id}/file")
-                    told.unsafe |= {case.capture_id: said} if said else {}
+            alone, framed, told_of = (
+                f"{behind}/captures/{{}}/page",
+                f"{behind}/captures/{{}}",
+                f"{front}/captures/{{}}",
+            )
+            ways = [alone, framed, told_of] if whole else [alone]
+            tabs = [Tab(chromium.page()) for _ in range(_AT_ONCE)]
+            for way in ways:
+                shown = [case for case in cases if not case.name or way != alone]
+                for at in range(0, len(shown), _AT_ONCE):
+                    told.ran |= visit(chromium, tabs, shown[at : at + _AT_ONCE], way)
+            named = [case.capture_id for case in cases if case.name] if whole else []
+            for number in named:
+                if said := wrong_with(chromium, f"{behind}/captures/{number}/file"):
+                    told.unsafe[number] = said
+    asked = [urlsplit(url).path for url in chromium.outside]
+    for path in (*heard.heard[before:], *asked):
+        found = re.match(r"/(ran|out)/(\d+)", path)
+        # 0: a request of nobody's, such as for the icon of a page outside.
+        kind, case = found.groups() if found else ("out", "0")
+        (told.ran if kind == "ran" else told.left).add(int(case))
     return told
 
 
@@ -135,48 +152,56 @@ class Late:
         await self.app(scope, receive, send)
 
 
-@contextmanager
-def watched(chromium: Browser, heard: Beacon, told: Run, case: Case) -> Iterator[Page]:
-    """A tab; at its end what happened in it is counted."""
-    before, asked = len(heard.heard), len(chromium.requests)
-    signs: list[str] = []
-    tab = chromium.page()
-    tab.on("console", lambda said: signs.append(said.text) if said.text[:4] == "ran " else None)
+@dataclass
+class Tab:
+    """A tab, and whether what it shows said anything: on the console, in a dialog, in a title."""
 
-    def dismiss(dialog: Dialog) -> None:
-        signs.append("dialog")
+    page: Page
+    said: bool = False
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("dialog", self._dialog)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        self.said |= message.text.startswith("ran ")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.said = True
         dialog.dismiss()
 
-    tab.on("dialog", dismiss)
-    try:
-        yield tab
-        titles = [frame.title() for frame in tab.frames]
-    except Error:
-        titles = []
-    finally:
-        for each in chromium.context.pages:
-            each.close()
-    fresh = heard.heard[before:]
-    if signs or "ran" in titles or any(path.startswith("/ran/") for path in fresh):
-        told.ran.add(case.capture_id)
-    outside = [url for url in chromium.requests[asked:] if not is_within(url, chromium.allowed)]
-    if fresh or outside:
-        told.left.add(case.capture_id)
+
+def visit(chromium: Browser, tabs: Sequence[Tab], cases: Sequence[Case], way: str) -> set[int]:
+    """Open each in a tab, let it do what it does of itself, then click what wants to be clicked;
+    the captures that were seen to run.
+    """
+    pairs = list(zip(cases, tabs, strict=False))
+    for case, tab in pairs:
+        tab.said = False
+        # A download, or a frame that goes away meanwhile: what counts is what is heard.
+        with suppress(Error):
+            tab.page.goto(way.format(case.capture_id), wait_until="commit")
+    tabs[0].page.wait_for_timeout(_PATIENCE_MS)
+    clicking = [pair for pair in pairs if pair[0].clicks]
+    for _, tab in clicking:
+        for frame in tab.page.frames:
+            with suppress(Error):
+                frame.locator("#click").click(timeout=300, force=True, no_wait_after=True)
+    if clicking:
+        tabs[0].page.wait_for_timeout(_PATIENCE_MS)
+    ran = {case.capture_id for case, tab in pairs if tab.said or has_title(tab)}
+    mine = {tab.page for tab in tabs}
+    for other in chromium.context.pages:
+        if other not in mine:
+            other.close()
+    return ran
 
 
-def visit(tab: Page, address: str) -> None:
-    """Open it, let it do what it does of itself, then click what asks to be clicked."""
-    try:
-        tab.goto(address, wait_until="load")
-        tab.wait_for_timeout(_PATIENCE_MS)
-        for frame in tab.frames:
-            if frame.locator("#click").count():
-                frame.locator("#click").first.click(timeout=500, force=True, no_wait_after=True)
-                tab.wait_for_timeout(_PATIENCE_MS)
-    except Error:
-        # A download, a frame that went away, a thing that could not be clicked: what counts is
-        # what was heard.
-        tab.wait_for_timeout(_PATIENCE_MS)
+def has_title(tab: Tab) -> bool:
+    """Whether a script gave the page, or a frame in it, a title."""
+    with suppress(Error):
+        return any(frame.title() == "ran" for frame in tab.page.frames)
+    return False
 
 
 def show(console: Console, cases: Sequence[Case], runs: Sequence[Run]) -> None:
@@ -193,7 +218,7 @@ def show(console: Console, cases: Sequence[Case], runs: Sequence[Run]) -> None:
     labels = {case.capture_id: f"{case.kind}: {case.label}" for case in cases}
     for each in (runs[0], *runs[2:]):
         for number in sorted(each.ran | each.left):
-            console.print(f"{each.name}: {labels[number]} acted")
+            console.print(f"{each.name}: {labels.get(number, 'something')} acted")
     for number, said in runs[0].unsafe.items():
         console.print(f"{labels[number]}: {said}")
 
@@ -207,4 +232,4 @@ def is_proven(cases: Sequence[Case], runs: Sequence[Run]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -20,12 +20,16 @@ PDF = b"%PDF-1.4\n% nothing\n"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A capture that wants to act; `name` of a file, else empty."""
+    """A capture that wants to act; `name` of a file, else empty. `clicks`: it wants to be clicked.
+
+    The number of its capture is what the listener and the console hear of it.
+    """
 
     capture_id: int
     kind: str
     label: str
     name: str = ""
+    clicks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,10 @@ class Bytes:
 
 
 def pages(beacon: str) -> Iterator[Bytes]:
-    """Every page; what it does tells the listener at `beacon` (an origin)."""
-    number = 0
+    """Every page; what it does tells the listener at `beacon` (an origin), with the number that its
+    capture will have: the first is the report's.
+    """
+    number = 1
     for kind, each in _CASES["pages"].items():
         for label, html in each.items():
             number += 1
@@ -64,7 +70,7 @@ def build(engine: sa.Engine, settings: Settings, beacon: str) -> list[Case]:
     """Fill an empty archive; a report with a hostile title is the first of it."""
     cases = []
     with Crawl(engine, settings.warc_directory) as crawl:
-        title = _armed("<script>RUN</script><img src='OUT'>", beacon, 0)
+        title = _armed("<script>RUN</script><img src='OUT'>", beacon, 1)
         crawl.page(b"<p>synthetic</p>", reading("1", "1", "1", "1"), title=title)
         cases.append(Case(1, "address", "title of a report"))
         for number, page in enumerate(pages(beacon)):
@@ -72,7 +78,8 @@ def build(engine: sa.Engine, settings: Settings, beacon: str) -> list[Case]:
             url = f'{HOST}/{number}.htm?"><script>{quote(page.label)}</script>'
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {page.content_type}\r\n{_ODD}\r\n\r\n"
             answered = exchange(page.body, url, head=head.encode())
-            cases.append(Case(crawl.capture(answered).id, page.kind, page.label))
+            clicks = b"id=click" in page.body
+            cases.append(Case(crawl.capture(answered).id, page.kind, page.label, clicks=clicks))
         for number, (label, name) in enumerate(names().items()):
             _file(crawl, PDF + str(number).encode(), name)
             cases.append(Case(cases[-1].capture_id + 1, "name of a file", label, name))

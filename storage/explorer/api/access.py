@@ -121,7 +121,7 @@ class Gate:
 
     def _knows(self, scope: Scope) -> bool:
         scheme, _, said = Headers(scope=scope).get("authorization", "").partition(" ")
-        known = compare_digest(said.strip().encode(), self.token or b"")
+        known = compare_digest(said.strip().encode("latin-1"), self.token or b"")
         return scheme.lower() == "bearer" and known
 
 

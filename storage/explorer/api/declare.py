@@ -158,10 +158,6 @@ class Question:
         return self.values.get(name)
 
     @property
-    def then(self) -> dict[str, Any]:
-        return {} if self.as_of is None else {"as_of": self.as_of}
-
-    @property
     def limit(self) -> int:
         return int(self.values["limit"])
 
@@ -185,10 +181,11 @@ class Question:
             *cut(rows, lambda row: tuple(row[name] for name in key), self.after, self.limit)
         )
 
-    def fetched(self, rows: Sequence[Row], key: str) -> Page:
+    def fetched(self, rows: Sequence[Row], *key: str) -> Page:
         """A page of rows of which one more than `limit` was asked for, in the order of `key`."""
         page = rows[: self.limit]
-        return Page(page, (page[-1][key],) if len(rows) > self.limit else None)
+        more = len(rows) > self.limit
+        return Page(page, tuple(page[-1][name] for name in key) if more else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +216,7 @@ class Endpoint:
         """Its parameters by name, with those that all of its kind have."""
         mine = [*self.parameters]
         mine += [AS_OF, BASIS] if self.records else []
-        mine += [LIMIT, CURSOR] if self.cursor else []
+        mine = [*([LIMIT, CURSOR] if self.cursor else []), *mine]
         return {each.name: each for each in mine}
 
 

@@ -95,7 +95,9 @@ def _path(
 
 
 # Parameters that name something which the archive may not hold.
-_NAMING = frozenset({"division_code", "organ", "run_id", "alert_id", "capture_id", "cell", "left"})
+_NAMING = frozenset(
+    {"division_code", "organ", "run_id", "alert_id", "capture_id", "cell", "left", "rule"}
+)
 
 
 def _refusal(status: int) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from storage.errors import NotInArchive, Withdrawn
 from storage.explorer.asked import number, whole, word
 from storage.explorer.figures import figures, name_of
 from storage.explorer.site import Site, language
+from storage.exports.citing import as_bibtex, in_chinese, in_english
+from storage.exports.taking import version_of
+from storage.queries.citation import citation
 from storage.queries.history import Version, history
 from storage.queries.organs import Organ, organ_at
 from storage.queries.report import Report, report
@@ -42,6 +45,7 @@ def routes(site: Site) -> Iterator[Route]:
         try:
             asked = named(request, connection)
             told = _told(request, connection, asked)
+            told["cited"] = _cited(connection, site, asked, told["shown"])
         except Withdrawn as stone:
             return _gone(site, request, 410, str(stone))
         except NotInArchive as error:
@@ -100,6 +104,21 @@ def _told(request: Request, connection: sa.Connection, asked: Asked) -> dict[str
         "most_sights": _MOST_SIGHTS,
         "name_of": lambda path: name_of(path, lang, layout),
         "place": lambda version=None, part="": place(asked, version, part),
+    }
+
+
+def _cited(
+    connection: sa.Connection, site: Site, asked: Asked, shown: Version | None
+) -> dict[str, str] | None:
+    """How the version on the page is cited; None where nothing was captured."""
+    if shown is None:
+        return None
+    seal = site.keep("seal", lambda: version_of(site.settings)["sha256"])
+    told = citation(connection, asked.organ, asked.year, version_id=shown["id"])
+    return {
+        "zh": in_chinese(told, seal),
+        "en": in_english(told, seal),
+        "bibtex": as_bibtex(told, seal),
     }
 
 

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
-from storage.explorer.api.declare import DAY, TIME, Endpoint, Parameter, Question, text
+from storage.asof import AsOf
+from storage.errors import BadQuestion
+from storage.explorer.api.cursors import Page
+from storage.explorer.api.declare import (
+    DAY,
+    DIVISION,
+    ORGAN,
+    TIME,
+    Endpoint,
+    Parameter,
+    Question,
+    moment,
+    text,
+)
+from storage.explorer.api.resources.figures import version
+from storage.explorer.api.resources.holdings import report_key
 from storage.explorer.api.ways import Ways
-from storage.queries import diff
+from storage.queries import changes, diff
 
 # As storage.queries.diff writes a place; of one that fits, only whether it is there is open.
 _PLACE = (
@@ -31,7 +47,57 @@ def _side(row: Mapping[str, Any], name: str, ways: Ways) -> str:
     return ways.still("reports", *key, "versions", side["version_id"])
 
 
+def _changes(question: Question) -> Page:
+    since, until = (point(question, name) for name in ("since", "until"))
+    rows = changes.changes(
+        question.connection,
+        since=since,
+        until=until,
+        division=question["division"],
+        organ_id=question.organ_id,
+        limit=question.limit + 1,
+        after=cast("changes.Cursor | None", question.after),
+    )
+    return question.fetched(rows, "at", "kind", "number")
+
+
+def point(question: Question, name: str) -> datetime:
+    """A moment that a parameter names. Raises Refusal."""
+    try:
+        return AsOf.parse(question[name]).at
+    except BadQuestion as error:
+        raise moment(name).refusal(question[name], "moment") from error
+
+
 ENDPOINTS = (
+    Endpoint(
+        key="changes",
+        path="/changes",
+        shape=changes.Event,
+        ask=_changes,
+        parameters=(
+            moment("since", required=True),
+            moment("until", "2026-12-31", required=True),
+            DIVISION,
+            ORGAN,
+        ),
+        cursor=(str, str, int),
+        links={
+            "report": lambda row, ways: ways.still("reports", *report_key(row)),
+            "version": version,
+            "before": lambda row, ways: (
+                None
+                if row["before_version_id"] is None
+                else ways.still("reports", *report_key(row), "versions", row["before_version_id"])
+            ),
+            "capture": lambda row, ways: (
+                None if row["capture_id"] is None else ways.still("captures", row["capture_id"])
+            ),
+            "replay": lambda row, ways: ways.replay(row["capture_id"]),
+            "page": lambda row, ways: ways.page("reports", *report_key(row)),
+        },
+        records=False,
+    ),
     Endpoint(
         key="diff",
         path="/diff",

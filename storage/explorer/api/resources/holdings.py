@@ -37,7 +37,7 @@ def its_report(row: Row, ways: Ways) -> str:
 
 
 def _divisions(question: Question) -> Page:
-    return question.page(holdings.divisions(question.connection), "division_code")
+    return question.page(holdings.division_names(question.connection), "division_code")
 
 
 def _organs(question: Question) -> Page:
@@ -59,7 +59,7 @@ def _coverage(question: Question) -> Page:
         division=question["division"],
         year=question["year"],
         organ_id=question.organ_id,
-        **question.then,
+        as_of=question.as_of,
     )
     return question.page(
         [row for row in rows if question["state"] in (None, row["state"])],
@@ -147,7 +147,7 @@ ENDPOINTS = (
     Endpoint(
         key="divisions",
         path="/divisions",
-        shape=holdings.Division,
+        shape=holdings.NamedDivision,
         ask=_divisions,
         cursor=(str, int),
         links={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypedDict, get_args
+from typing import TypedDict, cast, get_args
 
 from storage.explorer.api.cursors import Page, cut
 from storage.explorer.api.declare import DIVISION, ORGAN, YEAR, Endpoint, Question, choice, text
@@ -23,20 +23,15 @@ def _findings(question: Question) -> Page:
         year=question["year"],
         rule=question["rule"],
         organ_id=question.organ_id,
-        **question.then,
+        as_of=question.as_of,
+        limit=question.limit + 1,
+        after=cast("findings.Cursor | None", question.after),
     )
-    return Page(
-        *cut(
-            rows,
-            lambda row: (*report_key(row), row["rule"], ",".join(row["cells"]), row["message"]),
-            question.after,
-            question.limit,
-        )
-    )
+    return question.fetched(rows, "division_code", "organ", "year", "number")
 
 
 def _corrections(question: Question) -> Page:
-    rows = corrections.corrections(question.connection, **question.then)
+    rows = corrections.corrections(question.connection, as_of=question.as_of)
     return question.page(rows, "made_at", "division_code", "organ", "year")
 
 
@@ -214,7 +209,7 @@ ENDPOINTS = (
         shape=findings.OpenFinding,
         ask=_findings,
         parameters=(DIVISION, ORGAN, YEAR, RULE),
-        cursor=(str, str, int, str, str, str, int),
+        cursor=(str, str, int, int),
         links={
             "report": its_report,
             "page": lambda row, ways: ways.page("reports", *report_key(row)),

@@ -56,11 +56,15 @@ def _version(question: Question) -> versions.ReadVersion:
 
 
 def _report(question: Question) -> report.Report:
-    return report.report(question.connection, question.organ, question["year"], **question.then)
+    return report.report(
+        question.connection, question.organ, question["year"], as_of=question.as_of
+    )
 
 
 def _versions(question: Question) -> Page:
-    told = history.history(question.connection, question.organ, question["year"], **question.then)
+    told = history.history(
+        question.connection, question.organ, question["year"], as_of=question.as_of
+    )
     return question.page(told, "part", "name", "first_seen", "id")
 
 
