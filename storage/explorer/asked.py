@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 
-from storage.errors import StorageError
+from storage.asof import AsOf
+from storage.errors import BadQuestion, StorageError
 
 # Longer than any year, and still an integer of PostgreSQL.
 _MOST_DIGITS = 9
@@ -47,3 +49,22 @@ def one_of(request: Request, name: str, choices: Sequence[str]) -> str | None:
     if value is None or value in choices:
         return value
     raise Unclear("choice", name=name, value=value, choices=", ".join(choices))
+
+
+def as_of(request: Request) -> AsOf | None:
+    """The moment that `as_of` and `basis` name. Raises Unclear.
+
+    Not beyond today in China: nobody knows what will be due in the year 9999, and the ledger would
+    lay out every year up to it.
+    """
+    day = word(request, "as_of")
+    if day is None:
+        return None
+    basis = one_of(request, "basis", ("known", "published")) or "known"
+    try:
+        asked = AsOf.parse(day, basis)
+    except BadQuestion as error:
+        raise Unclear("date", name="as_of", value=day) from error
+    if asked.at > datetime.now(UTC) + timedelta(days=1):
+        raise Unclear("future", name="as_of", value=day)
+    return asked

@@ -59,7 +59,8 @@ class Site:
         """
 
         def endpoint(request: Request) -> Response:
-            if "\0" in f"{request.url.path}{request.query_params}":
+            asked = (request.url.path, *request.query_params.values())
+            if any("\0" in each or "%00" in each for each in asked):
                 raise Unclear("character")
             tag = self._tag(request) if lasting else None
             if tag is not None and _has(request, tag):

@@ -21,7 +21,7 @@ from storage.queries.report import Cell, Finding, Report, report
 from storage.queries.series import series
 from storage.queries.versions import ReadVersion, read_version
 
-_PATH = "/cells/{division}/{organ}/{year}/{path}"
+_PATH = "/cells/{division}/{organ:path}/{year}/{path}"
 # How many of a relation's cells, from its end, stand on the right of the equals sign; else one.
 _ON_THE_RIGHT = {"A2": 2}
 # Relations between the cells of one table, whose sums can be written out.

@@ -15,11 +15,12 @@ from starlette.routing import Route
 
 from storage.asof import AsOf
 from storage.errors import NotInArchive
+from storage.explorer.asked import as_of as moment_of
 from storage.explorer.asked import number, one_of, whole, word
 from storage.explorer.pages.overview import holdings, years_of
 from storage.explorer.site import Site
 from storage.ledger import HELD, Cell, Proof, ledger
-from storage.queries.holdings import NamedDivision, division_names, qualities
+from storage.queries.holdings import Division, divisions, qualities
 from storage.queries.organs import organ_at
 from storage.queries.sources import places
 
@@ -63,10 +64,10 @@ class Looks:
 
 def routes(site: Site) -> Iterator[Route]:
     def coverage(request: Request, connection: sa.Connection) -> Response:
-        known = division_names(connection)
+        known = divisions(connection)
         year, kind = number(request, "year"), one_of(request, "kind", KINDS)
         day = word(request, "as_of")
-        as_of = AsOf.parse(day) if day else None
+        as_of = moment_of(request)
         code = word(request, "division") or (known[0]["division_code"] if len(known) == 1 else None)
         if code is None:
             told = site.keep("overview", lambda: holdings(connection))
@@ -96,7 +97,8 @@ def routes(site: Site) -> Iterator[Route]:
         organ = organ_at(connection, path["division"], path["organ"])
         year = whole("year", path["year"])
         day = word(request, "as_of")
-        at = AsOf.parse(day).at if day else datetime.now(UTC)
+        as_of = moment_of(request)
+        at = as_of.at if as_of else datetime.now(UTC)
         cells = ledger(
             connection, at=at, division=organ.division_code, organ_id=organ.id, year=year
         )
@@ -111,7 +113,7 @@ def routes(site: Site) -> Iterator[Route]:
             held=cell["state"] in HELD or cell["state"] == "removed",
             looks=looks_of(cell["proof"]),
             places=places(connection, captures),
-            division=named(division_names(connection), organ.division_code),
+            division=named(divisions(connection), organ.division_code),
             shown_pages=_SHOWN_PAGES,
             day=day,
         )
@@ -120,7 +122,7 @@ def routes(site: Site) -> Iterator[Route]:
     yield Route("/ledger/{division}/{organ:path}/{year}", site.answer(proof))
 
 
-def named(known: Sequence[NamedDivision], code: str) -> NamedDivision:
+def named(known: Sequence[Division], code: str) -> Division:
     """The division of a code. Raises NotInArchive."""
     for each in known:
         if each["division_code"] == code:

@@ -21,7 +21,7 @@ from storage.queries.report import Report, report
 from storage.queries.versions import ReadVersion, read_version
 
 _HEADS = ("cell", "name", "raw", "state", "value", "corrected_raw", "corrected_value")
-_PATH = "/export/reports/{division}/{organ}/{year}"
+_PATH = "/export/reports/{division}/{organ:path}/{year}"
 
 
 def routes(site: Site) -> Iterator[Route]:

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from storage.asof import AsOf
 from storage.explorer.asked import Unclear, number, word
+from storage.explorer.asked import as_of as moment_of
 from storage.explorer.figures import name_of
 from storage.explorer.site import Site, language
 from storage.queries.checks import Check, checks
 from storage.queries.findings import Cursor, OpenFinding, open_findings
-from storage.queries.holdings import division_names
+from storage.queries.holdings import divisions
 
 # So many findings a page.
 PAGE = 50
@@ -28,8 +28,7 @@ def routes(site: Site) -> Iterator[Route]:
     def page(request: Request, connection: sa.Connection) -> Response:
         division, year = word(request, "division"), number(request, "year")
         rule, day = word(request, "rule"), word(request, "as_of")
-        basis = word(request, "basis") or "known"
-        as_of = AsOf.parse(day, basis) if day else None
+        as_of = moment_of(request)
         scope: dict[str, Any] = {"division": division, "year": year, "as_of": as_of}
         counted = site.keep(
             ("checks", division, year, as_of), lambda: _counted(checks(connection, **scope))
@@ -47,12 +46,12 @@ def routes(site: Site) -> Iterator[Route]:
             name_of=lambda path: name_of(path, language(request)),
             after=json.dumps(_key(told[PAGE - 1]), ensure_ascii=False) if told[PAGE:] else None,
             begun=_cursor(request) is not None,
-            known=division_names(connection),
+            known=divisions(connection),
             division=division,
             year=year,
             rule=rule,
             day=day,
-            basis=basis,
+            basis=as_of.basis if as_of else "known",
         )
 
     yield Route("/findings", site.answer(page))

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from storage.errors import NotInArchive
+from storage.errors import BadQuestion, NotInArchive
 from storage.explorer.charts import POLICY, STYLE, Year, draw
 from storage.explorer.figures import name_of
 from storage.explorer.pages.coverage import Row, map_of, named
 from storage.explorer.site import HERE, Lang, Site, Words, language, words
 from storage.queries.coverage import Field, coverage
-from storage.queries.holdings import division_names
+from storage.queries.holdings import divisions
 from storage.queries.lives import OrganLife, organ_lives
 from storage.queries.organs import Organ, organ_at
 from storage.queries.series import Point, series
@@ -72,7 +72,7 @@ def routes(site: Site) -> Iterator[Route]:
             request,
             "organ.html.jinja",
             organ=organ,
-            division=named(division_names(connection), code),
+            division=named(divisions(connection), code),
             life=_life(connection, organ),
             years=_years(row),
             row=row,
@@ -98,7 +98,11 @@ def _years(row: Row | None) -> list[int]:
 
 
 def _series(connection: sa.Connection, organ: Organ, cell: str, lang: Lang) -> Series:
-    points = series(connection, cell=cell, organ_id=organ.id)
+    try:
+        points = series(connection, cell=cell, organ_id=organ.id)
+    except BadQuestion:
+        # No report of the archive was read by a form that has the cell, nor by any other.
+        points = []
     with_tables = [each["year"] for each in points if each["state"] != "no_figures"]
     first = min(with_tables, default=None)
     shown = [each for each in points if first is not None and each["year"] >= first]

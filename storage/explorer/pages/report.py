@@ -25,7 +25,7 @@ from storage.queries.organs import Organ, organ_at
 from storage.queries.report import Report, report
 from storage.queries.versions import ReadVersion, read_version
 
-_PATH = "/reports/{division}/{organ}/{year}"
+_PATH = "/reports/{division}/{organ:path}/{year}"
 # Sights of one version that are listed one by one; the others are counted.
 _MOST_SIGHTS = 12
 
