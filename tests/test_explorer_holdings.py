@@ -31,7 +31,7 @@ from storage.ledger import ledger
 from storage.packing import VERDICTS
 from storage.queries.coverage import State as ReadState
 from storage.queries.findings import open_findings
-from storage.queries.holdings import division_names, held, totals
+from storage.queries.holdings import divisions, held, totals
 from storage.queries.organs import find_organ
 from storage.queries.series import series
 from storage.settings import Settings
@@ -302,7 +302,7 @@ def test_the_overview_counts_what_the_archive_holds(
         (each["year"], each["held"], each["read"]) for each in rows
     ]
     assert sum(each["held"] for each in rows) == counted["reports"] == 9
-    assert [each["division_code"] for each in division_names(connection)] == ["650102"]
+    assert [each["division_code"] for each in divisions(connection)] == ["650102"]
 
 
 def test_findings_are_counted_and_told_one_by_one(

@@ -13,7 +13,7 @@ from storage.schema import captures, organs, portals, readings
 from storage.standing import stands
 
 
-class NamedDivision(TypedDict):
+class Division(TypedDict):
     """A division with its names and how many organs the archive knows there."""
 
     division_code: str
@@ -59,7 +59,7 @@ class Maker(TypedDict):
 
 
 @leaves
-def division_names(connection: sa.Connection) -> list[NamedDivision]:
+def divisions(connection: sa.Connection) -> list[Division]:
     """By code; the name is its own portal's."""
     o, p = organs.c, portals.c
     names = {
@@ -69,7 +69,7 @@ def division_names(connection: sa.Connection) -> list[NamedDivision]:
     query = sa.select(o.division_code, sa.func.count().label("organs")).group_by(o.division_code)
     found = {row.division_code: row.organs for row in connection.execute(query)}
     return [
-        NamedDivision(
+        Division(
             division_code=code,
             name_zh=names[code].name_zh if code in names else code,
             name_en=names[code].name_en if code in names else code,
@@ -83,7 +83,7 @@ def division_names(connection: sa.Connection) -> list[NamedDivision]:
 def held(
     connection: sa.Connection, *, division: str | None = None, as_of: AsOf | None = None
 ) -> list[Held]:
-    """NamedDivision × year, by division and year; years without a report have no row."""
+    """Division × year, by division and year; years without a report have no row."""
     s = stands(as_of).c
     here = sa.func.sum(sa.case((s.state != "unreachable", 1), else_=0))
     read = sa.func.sum(sa.case((s.state == "read", 1), else_=0))

@@ -20,7 +20,7 @@ from storage.explorer.asked import number, one_of, whole, word
 from storage.explorer.pages.overview import holdings, years_of
 from storage.explorer.site import Site
 from storage.ledger import HELD, Cell, Proof, ledger
-from storage.queries.holdings import NamedDivision, division_names, qualities
+from storage.queries.holdings import Division, divisions, qualities
 from storage.queries.organs import organ_at
 from storage.queries.sources import places
 
@@ -64,7 +64,7 @@ class Looks:
 
 def routes(site: Site) -> Iterator[Route]:
     def coverage(request: Request, connection: sa.Connection) -> Response:
-        known = division_names(connection)
+        known = divisions(connection)
         year, kind = number(request, "year"), one_of(request, "kind", KINDS)
         day = word(request, "as_of")
         as_of = moment_of(request)
@@ -113,7 +113,7 @@ def routes(site: Site) -> Iterator[Route]:
             held=cell["state"] in HELD or cell["state"] == "removed",
             looks=looks_of(cell["proof"]),
             places=places(connection, captures),
-            division=named(division_names(connection), organ.division_code),
+            division=named(divisions(connection), organ.division_code),
             shown_pages=_SHOWN_PAGES,
             day=day,
         )
@@ -122,7 +122,7 @@ def routes(site: Site) -> Iterator[Route]:
     yield Route("/ledger/{division}/{organ:path}/{year}", site.answer(proof))
 
 
-def named(known: Sequence[NamedDivision], code: str) -> NamedDivision:
+def named(known: Sequence[Division], code: str) -> Division:
     """The division of a code. Raises NotInArchive."""
     for each in known:
         if each["division_code"] == code:

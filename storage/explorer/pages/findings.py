@@ -17,7 +17,7 @@ from storage.explorer.figures import name_of
 from storage.explorer.site import Site, language
 from storage.queries.checks import Check, checks
 from storage.queries.findings import Cursor, OpenFinding, open_findings
-from storage.queries.holdings import division_names
+from storage.queries.holdings import divisions
 
 # So many findings a page.
 PAGE = 50
@@ -46,7 +46,7 @@ def routes(site: Site) -> Iterator[Route]:
             name_of=lambda path: name_of(path, language(request)),
             after=json.dumps(_key(told[PAGE - 1]), ensure_ascii=False) if told[PAGE:] else None,
             begun=_cursor(request) is not None,
-            known=division_names(connection),
+            known=divisions(connection),
             division=division,
             year=year,
             rule=rule,

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from storage.alerts import Alert, open_alerts
 from storage.explorer.site import Site
 from storage.queries.checks import checks
-from storage.queries.holdings import Held, NamedDivision, Totals, division_names, held, totals
+from storage.queries.holdings import Division, Held, Totals, divisions, held, totals
 from storage.queries.runs import Run, recorded_runs
 
 _RUNS, _ALERTS = 5, 5
@@ -27,7 +27,7 @@ class Holdings:
     totals: Totals
     findings: int
     years: Sequence[int]
-    rows: Sequence[tuple[NamedDivision, dict[int, Held]]]
+    rows: Sequence[tuple[Division, dict[int, Held]]]
     runs: Sequence[Run]
     alerts: Sequence[Alert]
 
@@ -37,7 +37,7 @@ def holdings(connection: sa.Connection) -> Holdings:
         code: {each["year"]: each for each in rows}
         for code, rows in groupby(held(connection), key=lambda each: each["division_code"])
     }
-    known = division_names(connection)
+    known = divisions(connection)
     return Holdings(
         totals=totals(connection),
         findings=sum(each["fail"] + each["finding"] for each in checks(connection)),
