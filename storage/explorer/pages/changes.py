@@ -15,7 +15,7 @@ from storage.asof import ZONE, AsOf
 from storage.explorer.asked import Unclear, word
 from storage.explorer.site import Site
 from storage.queries.changes import Cursor, Event, changes
-from storage.queries.holdings import division_names
+from storage.queries.holdings import divisions
 from storage.queries.organs import find_organ
 
 # Events on one page.
@@ -46,7 +46,7 @@ def routes(site: Site) -> Iterator[Route]:
             days=[(day, list(each)) for day, each in groupby(shown, key=_day)],
             after=_written(shown[-1]) if len(events) > _MOST else None,
             begins=word(request, "after") is None,
-            known=division_names(connection),
+            known=divisions(connection),
             since=since,
             until=until,
             division=word(request, "division"),

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from storage.errors import BadQuestion
 from storage.explorer.asked import Unclear, number, one_of, whole, word
 from storage.explorer.site import Site
-from storage.queries.holdings import division_names
+from storage.queries.holdings import divisions
 from storage.queries.organs import find_organ
 from storage.queries.search import search
 
@@ -59,7 +59,7 @@ def routes(site: Site) -> Iterator[Route]:
             asked_for=asked,
             after="-".join(map(str, found["after"])) if found and found["after"] else None,
             begins=word(request, "after") is None,
-            known=division_names(connection),
+            known=divisions(connection),
             kinds=_KINDS,
             states=_STATES,
         )

@@ -37,7 +37,7 @@ def its_report(row: Row, ways: Ways) -> str:
 
 
 def _divisions(question: Question) -> Page:
-    return question.page(holdings.division_names(question.connection), "division_code")
+    return question.page(holdings.divisions(question.connection), "division_code")
 
 
 def _organs(question: Question) -> Page:
@@ -147,7 +147,7 @@ ENDPOINTS = (
     Endpoint(
         key="divisions",
         path="/divisions",
-        shape=holdings.NamedDivision,
+        shape=holdings.Division,
         ask=_divisions,
         cursor=(str, int),
         links={
