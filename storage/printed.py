@@ -22,11 +22,12 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row or a column; `under`: the groups above it, outermost first."""
+    """A row or a column; `under`: the groups above it, outermost first; `layout`: as in Sheet."""
 
     key: str
     label: Label
     under: tuple[Label, ...] = ()
+    layout: str = ""
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -76,9 +77,19 @@ class Drawn:
 
 
 @cache
+def _told() -> dict[str, Any]:
+    return tomllib.loads(_FILE.read_text("utf-8"))
+
+
+def notices() -> dict[str, str]:
+    """Layout → the document that prescribes it."""
+    return dict(_told()["notices"])
+
+
+@cache
 def sheets() -> tuple[Sheet, ...]:
     """Every table of both notices, in their order."""
-    told = tomllib.loads(_FILE.read_text("utf-8"))
+    told = _told()
     groups = {key: Label(**label) for key, label in told["groups"].items()}
     return tuple(_sheet(table, groups) for table in told["tables"])
 
@@ -131,7 +142,7 @@ def _labels(sheet: Sheet, path: str) -> tuple[Label, ...]:
 def _sheet(table: dict[str, Any], groups: dict[str, Label]) -> Sheet:
     def line(told: dict[str, Any]) -> Line:
         under = tuple(groups[key] for key in told.get("under", ()))
-        return Line(told["key"], Label(told["zh"], told["en"]), under)
+        return Line(told["key"], Label(told["zh"], told["en"]), under, told.get("layout", ""))
 
     return Sheet(
         key=table["key"],

@@ -1,14 +1,12 @@
-"""The statutory tables as the notices print them, in Chinese and English."""
+"""The statutory tables notice by notice, as who takes figures away meets them."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-_FILE = Path(__file__).with_suffix(".toml")
+from storage.printed import Line, notices, sheets
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +46,17 @@ def statutory() -> tuple[Statutory, ...]:
     """Every table of every notice, in their order."""
     return tuple(
         Statutory(
-            notice["key"],
-            notice["notice"],
-            table["key"],
-            table["zh"],
-            table["en"],
-            _labels(table["rows"]),
-            _labels(table["columns"]),
+            layout,
+            notice,
+            sheet.key,
+            sheet.title.zh,
+            sheet.title.en,
+            _labels(each for each in sheet.rows if each.layout in ("", layout)),
+            _labels(sheet.columns),
         )
-        for notice in tomllib.loads(_FILE.read_text("utf-8"))["notices"]
-        for table in notice["tables"]
+        for layout, notice in notices().items()
+        for sheet in sheets()
+        if sheet.layout in ("", layout)
     )
 
 
@@ -71,8 +70,8 @@ def printed_in(table: str, cells: Iterable[tuple[str, str]], layout: str) -> Sta
     return min(fitting, key=lambda each: each.layout != layout, default=None)
 
 
-def _labels(said: list[dict[str, str | list[str]]]) -> tuple[Label, ...]:
+def _labels(lines: Iterable[Line]) -> tuple[Label, ...]:
     return tuple(
-        Label(str(each["key"]), str(each["zh"]), str(each["en"]), tuple(each.get("under", ())))
-        for each in said
+        Label(line.key, line.label.zh, line.label.en, tuple(each.zh for each in line.under))
+        for line in lines
     )
