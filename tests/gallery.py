@@ -41,6 +41,7 @@ _PICTURES = (
     ("coverage", "coverage-narrow", "dark", 360),
     ("findings", "findings", "light", 1280),
     ("run", "run", "light", 1280),
+    ("organ", "series", "light", 1280),
 )
 
 
@@ -143,6 +144,8 @@ def _pictured(origin: str, met: Subjects, out: Path) -> None:
             page = reader.page()
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             page.goto(origin + addresses[kind])
+            if name == "series":
+                page.locator("main img").first.scroll_into_view_if_needed()
             page.screenshot(path=out / f"{name}.png", animations="disabled")
 
 
