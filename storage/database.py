@@ -81,6 +81,13 @@ def open_for_reading(settings: Settings) -> sa.Engine | None:
     return None
 
 
+def consistent(engine: sa.Engine) -> sa.Engine:
+    """The engine with transactions that see one moment of the database."""
+    if engine.dialect.name == "sqlite":
+        return engine  # as it is
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
 def make_engine(url: str, *, writing: bool = True) -> sa.Engine:
     """An engine set up as the archive needs it; it has not connected yet."""
     try:

@@ -63,14 +63,15 @@ def archive(empty: str | None, *, needs_reports: bool = True) -> Iterator[Connec
     settings = Settings()
     if settings.sqlite_path is not None and not settings.sqlite_path.is_file():
         say_empty(empty)
-    from storage.database import open_for_reading
+    from storage.database import consistent, open_for_reading
     from storage.queries.report import holds_reports
 
     engine = open_for_reading(settings)
     if engine is None:
         say_empty(empty)
     try:
-        with engine.connect() as connection:
+        # One answer tells of one moment, also while a crawl writes.
+        with consistent(engine).connect() as connection:
             if needs_reports and not holds_reports(connection):
                 say_empty(empty)
             yield connection

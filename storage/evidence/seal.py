@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
-from storage.database import address, open_for_reading, transact
+from storage.database import address, consistent, open_for_reading, transact
 from storage.errors import DatabaseUnavailable, DirectoryError, ManifestBroken
 from storage.evidence.changes import (
     Change,
@@ -108,13 +108,6 @@ def seal(
         ) from error
     finally:
         engine.dispose()
-
-
-def consistent(engine: sa.Engine) -> sa.Engine:
-    """The engine with transactions that see one moment of the database."""
-    if engine.dialect.name == "sqlite":
-        return engine  # as it is
-    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _survey(

@@ -17,14 +17,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
-from storage.database import address, is_passing, open_for_reading
+from storage.database import address, consistent, is_passing, open_for_reading
 from storage.errors import DatabaseUnavailable, NotAnArchive
 from storage.evidence.changes import Runs, runs_now
 from storage.evidence.check_files import FileCheck, listing, readers
 from storage.evidence.check_rows import check_rows, check_tables
 from storage.evidence.manifest import FOLDER, Chain, locked, read_chain, strays
 from storage.evidence.rows import prepare
-from storage.evidence.seal import consistent
 from storage.evidence.verdict import FROM_A_COPY, Verdict
 from storage.settings import Settings
 

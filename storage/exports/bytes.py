@@ -48,6 +48,8 @@ _INLINE = re.compile(
 )
 _TAG = re.compile(r"<[^>]*>")
 _MOST = 1 << 26
+# Rows of the database that are held at once.
+_HELD = 1000
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 
 
@@ -127,7 +129,7 @@ def sights(connection: sa.Connection, wanted: Selection) -> Iterator[Sight]:
         query = query.where(o.division_code.startswith(wanted.division, autoescape=True))
     held: dict[int, Sight] = {}
     where: tuple[str, int] | None = None
-    for row in connection.execute(query):
+    for row in connection.execute(query.execution_options(yield_per=_HELD)):
         if (row.portal, row.year) != where:
             yield from held.values()
             held, where = {}, (row.portal, row.year)

@@ -56,14 +56,19 @@ def export(
 ) -> About:
     """Write the folder `out`, in place of an earlier export or where nothing is.
 
+    It tells of one moment, where the connection is of a `storage.database.consistent` engine; a
+    transaction that it is in is ended first.
+
     Raises BadQuestion for a format there is not, SettingsError where its extra is missing,
     NotInArchive for an unknown portal, DirectoryError where it cannot be written.
     """
     form = _format(name)
-    _check_portal(connection, wanted.portal)
     out = out.absolute()
     _check_free(out)
+    # The seal first: a run that ends meanwhile must not seal rows that this moment does not see.
     version = version_of(settings)
+    connection.rollback()
+    _check_portal(connection, wanted.portal)
     source = Source(connection, settings, wanted, version, _moment(connection, version, wanted))
     half = out.with_name(f".{out.name}.{os.getpid()}.half")
     try:

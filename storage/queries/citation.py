@@ -7,14 +7,13 @@ from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
 
-from storage.asof import AsOf
+from storage.asof import AsOf, reading_of, shown_versions
 from storage.errors import BadQuestion, NotInArchive
-from storage.facts import newest_reading
+from storage.facts import load_reading, newest_reading
 from storage.leaving import leaves, without_values
 from storage.queries.organs import Organ
 from storage.queries.report import number, report_row
-from storage.schema import captures, organs, warc_files
-from storage.schema import shown_versions as versions
+from storage.schema import captures, organs, readings, warc_files
 
 
 class CitedFigure(TypedDict):
@@ -60,17 +59,24 @@ def citation(
     version_id: int | None = None,
     as_of: AsOf | None = None,
 ) -> Citation:
-    """Of the version that stands, or of another one, with a figure of it.
+    """Of the version that stands, or stood then, or of another one, with a figure of it.
+
+    With a figure and no version: of the one that the figures are read from, which may be a file.
 
     Raises NotInArchive for a report, version or capture there is not, BadQuestion for a cell.
     """
-    row = report_row(connection, organ, year)
+    row = report_row(connection, organ, year, as_of)
     wanted = version_id if version_id is not None else row.version_id
-    v, c = versions.c, captures.c
+    if version_id is None and cell is not None and row.reading_id is not None:
+        read_from = sa.select(readings.c.version_id).where(readings.c.id == row.reading_id)
+        wanted = connection.execute(read_from).scalar_one()
+    there = shown_versions(as_of, row.id)
+    v, c = there.c, captures.c
     query = (
         sa.select(v.id, v.part, v.name, v.title, v.published, v.canonical_digest, v.first_seen)
         .add_columns(c.url, c.fetched_at, c.payload_digest, c.record_id, c.warc_offset)
         .add_columns(warc_files.c.name.label("file"))
+        .select_from(there)
         .join(captures, c.id == v.capture_id)
         .join(warc_files, warc_files.c.id == c.warc_file_id)
         .where(v.report_id == row.id, v.id == wanted)
@@ -78,8 +84,10 @@ def citation(
     found = connection.execute(query).one_or_none()
     if found is None:
         which = "captured version" if version_id is None else f"version {version_id}"
+        then = "" if as_of is None else f" as {as_of}"
         raise NotInArchive(
-            f"the report of {organ.name} for {year} has no {which}: `archive history` lists them"
+            f"the report of {organ.name} for {year} has no {which}{then}: `archive history` lists "
+            "them"
         )
     earlier = sa.select(sa.func.count()).where(
         v.report_id == row.id,
@@ -107,12 +115,19 @@ def citation(
         warc_file=found.file,
         warc_offset=found.warc_offset,
         address=f"/reports/{place}?{urlencode({'version': found.id})}",
-        figure=None if cell is None else _figure(connection, found.id, cell),
+        figure=None if cell is None else _figure(connection, found.id, cell, as_of),
     )
 
 
-def _figure(connection: sa.Connection, version_id: int, path: str) -> CitedFigure:
-    reading = newest_reading(connection, version_id)
+def _figure(
+    connection: sa.Connection, version_id: int, path: str, as_of: AsOf | None
+) -> CitedFigure:
+    if as_of is None:
+        reading = newest_reading(connection, version_id)
+    else:
+        then = sa.literal(version_id, sa.Integer())
+        reading_id = connection.execute(sa.select(reading_of(then, as_of))).scalar()
+        reading = None if reading_id is None else load_reading(connection, reading_id)
     cells = without_values(reading).cells if reading is not None else ()
     for cell in cells:
         if cell.path == path:

@@ -23,6 +23,9 @@ from storage.schema import (
 from storage.schema import shown_versions as versions
 from storage.standing import stands
 
+# Reports whose keys are held at once.
+_HELD = 500
+
 
 class Origin(TypedDict):
     """A version that stands, and where the bytes lie that it was first seen in."""
@@ -100,7 +103,7 @@ def taken(
         .order_by(o.division_code, is_government.desc(), o.name, s.year, s.report_id)
     )
     shapes: dict[int, FormRecord] = {}
-    for row in connection.execute(query).all():
+    for row in connection.execute(query.execution_options(yield_per=_HELD)):
         yield _taken(connection, row, shapes, as_of)
 
 
