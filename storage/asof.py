@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
@@ -34,8 +35,12 @@ Basis = Literal["known", "published"]
 
 # Dates that pages show are of this place, and so is a day that somebody asks about.
 ZONE = ZoneInfo("Asia/Shanghai")
-# The report that is asked about, where it is one: a moment of all of them is long to look up.
-Of = int | sa.ColumnElement[int] | None
+# The reports that are asked about, where they are one or those of a query: a moment of all of them
+# is long to look up.
+Of = int | sa.ColumnElement[int] | sa.Select[Any] | None
+# A moment is asked for in several statements that share their parts, and to build those takes
+# longer than the database needs for one report.
+KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,11 @@ class AsOf:
     def __str__(self) -> str:
         """In a sentence: `known at 2024-03-01 23:59 in China`."""
         return f"{self.basis} at {self.at.astimezone(ZONE):%Y-%m-%d %H:%M} in China"
+
+    @property
+    def in_china(self) -> str:
+        """As pages write a moment, to the second: what claims are held against."""
+        return self.at.astimezone(ZONE).replace(tzinfo=None).isoformat(" ", "seconds")
 
     @classmethod
     def parse(cls, asked: str, basis: str = "known") -> Self:
@@ -69,7 +79,8 @@ def moment(asked: str) -> datetime:
     try:
         found = datetime.fromisoformat(asked)
         if found.tzinfo is not None:
-            return found.astimezone(UTC)
+            # Pages show their dates in China: the last hours of the year 9999 are none there.
+            return found.astimezone(ZONE).astimezone(UTC)
         if len(asked) <= len("2026-04-01"):
             end = found.replace(tzinfo=ZONE) + timedelta(days=1, microseconds=-1)
             return end.astimezone(UTC)
@@ -78,28 +89,31 @@ def moment(asked: str) -> datetime:
     raise BadQuestion(f"{asked}: say in which time zone, or give the day alone")
 
 
-def shown_reports(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+@lru_cache(KEPT)
+def shown_reports(as_of: AsOf | None, of: Of = None) -> sa.FromClause:
     """`shown_reports`: of a moment, those of which an address was known or a version stood."""
     if as_of is None:
         return schema.shown_reports
     r = schema.shown_reports.c
-    query = sa.select(*r).where(r.id.in_(_reports_then(as_of, report_id)), *_of(r.id, report_id))
+    query = sa.select(*r).where(r.id.in_(_reports_then(as_of, of)), *among(r.id, of))
     return query.subquery("reports_then")
 
 
-def shown_aliases(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+@lru_cache(KEPT)
+def shown_aliases(as_of: AsOf | None, of: Of = None) -> sa.FromClause:
     """`shown_aliases`: of a moment, those that were known, or where a version stood by then."""
     if as_of is None:
         return schema.shown_aliases
     a = schema.shown_aliases.c
     then: sa.ColumnElement[bool] = a.first_seen <= _at(as_of)
     if as_of.basis == "published":
-        s = _sights(as_of, report_id).c
+        s = _sights(as_of, of).c
         then = sa.or_(then, a.id.in_(sa.select(s.alias_id)))
-    return sa.select(*a).where(then, *_of(a.report_id, report_id)).subquery("aliases_then")
+    return sa.select(*a).where(then, *among(a.report_id, of)).subquery("aliases_then")
 
 
-def shown_versions(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+@lru_cache(KEPT)
+def shown_versions(as_of: AsOf | None, of: Of = None) -> sa.FromClause:
     """`shown_versions`: of a moment, those that had been there by then; `last_seen` is the last
     sight that tells so.
     """
@@ -110,23 +124,25 @@ def shown_versions(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     if as_of.basis == "known":
         seen = _last_sight(as_of, v.id)
         query = sa.select(*own, seen.label("last_seen")).where(seen.is_not(None))
-        return query.where(*_of(v.report_id, report_id)).subquery("versions_then")
-    s = _sights(as_of, report_id).c
+        return query.where(*among(v.report_id, of)).subquery("versions_then")
+    s = _sights(as_of, of).c
     last = sa.select(s.version_id, sa.func.max(s.seen_at).label("last_seen"))
     seen_then = last.group_by(s.version_id).subquery("seen_then")
     query = sa.select(*own, seen_then.c.last_seen).join(seen_then, seen_then.c.version_id == v.id)
+    query = query.where(*among(v.report_id, of))
     return query.subquery("versions_then")
 
 
-def current_versions(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+@lru_cache(KEPT)
+def current_versions(as_of: AsOf | None, of: Of = None) -> sa.FromClause:
     """`current_versions`: of each page and file the version that stood, with its reading."""
     if as_of is None:
         return schema.current_versions
     if as_of.basis == "known":
-        v = shown_versions(as_of, report_id).c
+        v = shown_versions(as_of, of).c
         of_part, version_id, last = (v.report_id, v.part, v.name), v.id, v.last_seen
     else:
-        s = _sights(as_of, report_id).c
+        s = _sights(as_of, of).c
         of_part, version_id, last = (s.report_id, s.part, s.name), s.version_id, s.seen_at
     rank = sa.func.row_number().over(
         partition_by=of_part, order_by=(last.desc(), version_id.desc())
@@ -143,20 +159,22 @@ def current_versions(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     )
 
 
-def current_pages(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+@lru_cache(KEPT)
+def current_pages(as_of: AsOf | None, of: Of = None) -> sa.FromClause:
     """`current_pages`: those of `current_versions` that are pages."""
     if as_of is None:
         return schema.current_pages
-    c = current_versions(as_of, report_id).c
+    c = current_versions(as_of, of).c
     query = sa.select(c.report_id, c.version_id, c.reading_id).where(c.part == "page")
     return query.subquery("current_pages_then")
 
 
-def current_readings(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
+@lru_cache(KEPT)
+def current_readings(as_of: AsOf | None, of: Of = None) -> sa.FromClause:
     """`current_readings`: of each report there was the reading that stood for it, or NULL."""
     if as_of is None:
         return schema.current_readings
-    v, r = current_versions(as_of, report_id).c, readings.c
+    v, r = current_versions(as_of, of).c, readings.c
     best = sa.func.row_number().over(
         partition_by=v.report_id,
         order_by=(
@@ -175,7 +193,7 @@ def current_readings(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
     return (
         sa.select(p.id.label("report_id"), n.reading_id)
         .outerjoin(ranked, (n.report_id == p.id) & (n.rank == 1))
-        .where(p.id.in_(_reports_then(as_of, report_id)), *_of(p.id, report_id))
+        .where(p.id.in_(_reports_then(as_of, of)), *among(p.id, of))
         .subquery("current_readings_then")
     )
 
@@ -192,12 +210,15 @@ def reading_of(version_id: sa.ColumnElement[Any], as_of: AsOf) -> sa.ScalarSelec
     return query.order_by(in_force.desc(), r.id.desc()).limit(1).scalar_subquery()
 
 
-def _reports_then(as_of: AsOf, report_id: Of) -> sa.Select[Any]:
-    return sa.select(shown_aliases(as_of, report_id).c.report_id)
+def _reports_then(as_of: AsOf, of: Of) -> sa.Select[Any]:
+    return sa.select(shown_aliases(as_of, of).c.report_id)
 
 
-def _of(column: sa.ColumnElement[Any], report_id: Of) -> list[sa.ColumnElement[bool]]:
-    return [] if report_id is None else [column == report_id]
+def among(column: sa.ColumnElement[Any], of: Of) -> list[sa.ColumnElement[bool]]:
+    """The condition that a report's number is one of these; none where all are asked for."""
+    if of is None:
+        return []
+    return [column.in_(of) if isinstance(of, sa.Select) else column == of]
 
 
 def _last_sight(as_of: AsOf, version_id: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
@@ -206,7 +227,8 @@ def _last_sight(as_of: AsOf, version_id: sa.ColumnElement[Any]) -> sa.ScalarSele
     return query.where(o.version_id == version_id, o.seen_at <= _at(as_of)).scalar_subquery()
 
 
-def _sights(as_of: AsOf, report_id: Of) -> sa.Subquery:
+@lru_cache(KEPT)
+def _sights(as_of: AsOf, of: Of) -> sa.CTE:
     """The observations that tell of the time up to the moment: those made by then, and of each
     page and file the first after it, if the date its version claims lies between the two.
 
@@ -223,19 +245,17 @@ def _sights(as_of: AsOf, report_id: Of) -> sa.Subquery:
         .select_from(schema.shown_versions)
         .join(observations, o.version_id == v.id)
         .join(schema.reports, r.id == v.report_id)
-        .where(*_of(v.report_id, report_id))
+        .where(*among(v.report_id, of))
         .subquery("seen")
     )
     s = seen.c
     claim = _to_its_end(s.published)
-    china = as_of.at.astimezone(ZONE).replace(tzinfo=None)
-    local = china.isoformat(" ", "seconds")
     claimed = sa.and_(
         s.published >= sa.cast(s.year, sa.Text),
-        claim <= local,
+        claim <= as_of.in_china,
         sa.or_(s.before.is_(None), claim > _InChina(s.before)),
     )
-    return sa.select(*s).where(sa.or_(s.seen_at <= _at(as_of), claimed)).subquery("sights")
+    return sa.select(*s).where(sa.or_(s.seen_at <= _at(as_of), claimed)).cte()
 
 
 def _to_its_end(claim: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from storage.asof import AsOf, Of, current_versions
+from storage.asof import AsOf, Of, among, current_versions
 from storage.facts import FindingRecord
 from storage.schema import assessment_findings, assessments
 
@@ -50,19 +50,18 @@ def keep_assessment(
     return True
 
 
-def assessments_in_force(as_of: AsOf | None, report_id: Of = None) -> sa.Subquery:
+def assessments_in_force(as_of: AsOf | None, of: Of = None) -> sa.Subquery:
     """`report_id` and `assessment_id`: the newest of each report; of a moment, the newest by then.
 
     Of what had been published it is the newest that rests on nothing but readings of what stood.
     """
     a = assessments.c
     query = sa.select(a.report_id, sa.func.max(a.id).label("assessment_id")).group_by(a.report_id)
-    if report_id is not None:
-        query = query.where(a.report_id == report_id)
+    query = query.where(*among(a.report_id, of))
     if as_of is not None and as_of.basis == "known":
         query = query.where(a.assessed_at <= as_of.at)
     elif as_of is not None:
-        stood = sa.select(current_versions(as_of).c.reading_id)
+        stood = sa.select(current_versions(as_of, of).c.reading_id)
         reading = _elements(a.readings).table_valued(sa.column("value", sa.Text))
         other = sa.select(sa.literal(1)).select_from(reading)
         other = other.where(sa.cast(reading.c.value, sa.Integer).not_in(stood))

@@ -21,7 +21,7 @@ from storage.errors import BadQuestion
 from storage.packing import STATES
 from storage.personal import find
 from storage.schema import corrections, figures, form_cells, organs, readings
-from storage.standing import stands
+from storage.standing import reports_of, stands
 from storage.withdrawals import Tombstone, tombstones
 
 # Beyond the states of a cell: the report's form has no such cell; no statutory tables were read of
@@ -74,6 +74,11 @@ class Scope:
     organ_ids: Collection[int] | None = None
     as_of: AsOf | None = None
 
+    def stands(self) -> sa.FromClause:
+        """The table `standing`, or what it would have said of these reports."""
+        of = reports_of(division=self.division, organ_id=self.organ_id, year=self.year)
+        return stands(self.as_of, of)
+
     def conditions(self, standing: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         """Of a selectable with these columns."""
         s = standing.c
@@ -116,11 +121,11 @@ def positions(connection: sa.Connection, cell: str) -> dict[int, int]:
     raise BadQuestion(f"no cell {cell or '(empty)'}: {cure}")
 
 
-def standing(as_of: AsOf | None) -> sa.Subquery:
+def standing(scope: Scope) -> sa.Subquery:
     """A row for each annual report that is shown, with the reading that stands for it, if any, and
     the version that was read.
     """
-    stood = stands(as_of)
+    stood = scope.stands()
     s, r, o = stood.c, readings.c, organs.c
     return (
         sa.select(s.report_id, s.organ_id, s.division_code, o.name.label("organ"), o.kind, s.year)
@@ -172,7 +177,7 @@ def found(
     """The cell in every report of the scope, by division, organ and year; with `long` only where
     its number may be a person's, with `reports` only in these. Raises BadQuestion.
     """
-    at, rows = positions(connection, cell), standing(scope.as_of)
+    at, rows = positions(connection, cell), standing(scope)
     s, one = rows.c, columns(at, rows.c.form_id)
     mark = sa.func.substr(figures.c.marks, one.position + 1, 1)
     query = (

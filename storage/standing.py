@@ -8,14 +8,17 @@ transaction: storage.facts, storage.withdrawals, storage.corrections, storage.re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from storage import search
 from storage.asof import (
+    KEPT,
     AsOf,
     Of,
+    among,
     current_pages,
     current_readings,
     shown_aliases,
@@ -23,23 +26,44 @@ from storage.asof import (
     shown_versions,
 )
 from storage.schema import organs, readings, standing, versions, withdrawals
+from storage.schema import shown_reports as reports_shown
 
 
-def stands(as_of: AsOf | None, report_id: Of = None) -> sa.FromClause:
-    """The table `standing`, or what it would have said at a moment, of all reports or of one: the
-    same columns.
+@lru_cache(KEPT)
+def stands(as_of: AsOf | None, of: Of = None) -> sa.FromClause:
+    """The table `standing`, or what it would have said at a moment of these reports: the same
+    columns.
     """
-    return standing if as_of is None else definition(as_of, report_id).subquery("standing_then")
+    return standing if as_of is None else definition(as_of, of).subquery("standing_then")
 
 
-def definition(as_of: AsOf | None, report_id: Of = None) -> sa.Select[Any]:
+@lru_cache(KEPT)
+def reports_of(
+    *, division: str | None = None, organ_id: int | None = None, year: int | None = None
+) -> sa.Select[Any] | None:
+    """The reports that a question is about, so that what stood is looked up of no others; None
+    where it is about all. `division` is a code or the beginning of one.
+    """
+    r, o = reports_shown.c, organs.c
+    wanted = [
+        column == value
+        for column, value in ((r.organ_id, organ_id), (r.year, year))
+        if value is not None
+    ]
+    if division is not None:
+        codes = o.division_code.startswith(division, autoescape=True)
+        wanted.append(r.organ_id.in_(sa.select(o.id).where(codes)))
+    return sa.select(r.id).where(*wanted) if wanted else None
+
+
+def definition(as_of: AsOf | None, of: Of = None) -> sa.Select[Any]:
     """The columns of `standing` from the views: what its rows must be, today or at a moment; of
-    all reports or of one.
+    all reports or of these.
     """
-    reports, pages = shown_reports(as_of, report_id), current_pages(as_of, report_id)
-    current, page = current_readings(as_of, report_id), shown_versions(as_of, report_id)
+    reports, pages = shown_reports(as_of, of), current_pages(as_of, of)
+    current, page = current_readings(as_of, of), shown_versions(as_of, of)
     page = page.alias("page")
-    claims, listed = _claims(as_of, report_id), _listed(as_of, report_id)
+    claims, listed = _claims(as_of, of), _listed(as_of, of)
     r, o, v, d, c = reports.c, organs.c, page.c, readings.c, claims.c
     state = sa.case(
         (sa.and_(d.form_id.is_not(None), d.unread > 0), "partly_read"),
@@ -64,27 +88,25 @@ def definition(as_of: AsOf | None, report_id: Of = None) -> sa.Select[Any]:
         .outerjoin(claims, c.report_id == r.id)
         .outerjoin(listed, (listed.c.report_id == r.id) & (listed.c.newest == 1))
     )
-    return query if report_id is None else query.where(r.id == report_id)
+    return query.where(*among(r.id, of))
 
 
-def _claims(as_of: AsOf | None, report_id: Of) -> sa.Subquery:
+def _claims(as_of: AsOf | None, of: Of) -> sa.Subquery:
     """The earliest date that a version of a report claims, and how many files there are."""
-    v = shown_versions(as_of, report_id).alias("claiming").c
+    v = shown_versions(as_of, of).alias("claiming").c
     files = sa.func.sum(sa.case((v.part == "attachment", 1), else_=0)).label("files")
     query = sa.select(v.report_id, sa.func.min(v.published).label("published"), files)
-    query = query if report_id is None else query.where(v.report_id == report_id)
-    return query.group_by(v.report_id).subquery("claims")
+    return query.where(*among(v.report_id, of)).group_by(v.report_id).subquery("claims")
 
 
-def _listed(as_of: AsOf | None, report_id: Of) -> sa.Subquery:
+def _listed(as_of: AsOf | None, of: Of) -> sa.Subquery:
     """What the pages of a report are titled where they are listed; 1 for the newest address."""
-    a = shown_aliases(as_of, report_id).alias("listing").c
+    a = shown_aliases(as_of, of).alias("listing").c
     newest = sa.func.row_number().over(
         partition_by=a.report_id, order_by=(a.first_seen.desc(), a.id.desc())
     )
     query = sa.select(a.report_id, a.title, newest.label("newest")).where(a.part == "page")
-    query = query if report_id is None else query.where(a.report_id == report_id)
-    return query.subquery("listed")
+    return query.where(*among(a.report_id, of)).subquery("listed")
 
 
 _ROW = sa.select(standing).where(standing.c.report_id == sa.bindparam("of_report"))

@@ -46,7 +46,8 @@ def test_a_date_is_the_end_of_its_day_in_china() -> None:
     [
         ("yesterday", "known", "no date such as"),
         ("2024-02-30", "known", "no date such as"),
-        ("9999-12-31", "known", "no date such as"),
+        ("10000-01-01", "known", "no date such as"),
+        ("9999-12-31T20:00:00+00:00", "known", "no date such as"),
         ("2024-03-01T10:00", "known", "time zone"),
         ("2024-03-01", "guessed", "known, published"),
     ],

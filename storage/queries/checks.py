@@ -126,7 +126,7 @@ def _within(
     most say the same, so the database counts them as they are packed.
     """
     rules = _rules(connection)
-    reports = standing(scope.as_of)
+    reports = standing(scope)
     s, told = reports.c, _told(reports, by)
     query: sa.Select[Any] = (
         sa.select(*told, s.form_id, readings.c.verdicts, sa.func.count().label("times"))
@@ -154,7 +154,7 @@ def _beside(
     """What is no relation of a form: findings of readings, and what follows from others. Key,
     verdict, how often, in how many reports.
     """
-    reports = standing(scope.as_of)
+    reports = standing(scope)
     s, f, a = reports.c, findings.c, assessment_findings.c
     told = _told(reports, by)
     own = (

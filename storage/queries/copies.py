@@ -14,7 +14,6 @@ from storage.errors import BadQuestion
 from storage.leaving import leaves
 from storage.onecell import Scope, standing
 from storage.schema import organs, readings
-from storage.standing import stands
 
 # As crawler/forms/relations.toml has it for rule C1; a test holds the two together.
 SAME = 0.75
@@ -94,7 +93,7 @@ def _share(one: Sequence[int], other: Sequence[int]) -> float:
 
 
 def _signatures(scope: Scope) -> sa.Select[Any]:
-    reports, stood = standing(scope.as_of), stands(scope.as_of)
+    reports, stood = standing(scope), scope.stands()
     s = reports.c
     return (
         sa.select(reports, stood.c.published, stood.c.title, readings.c.signature)

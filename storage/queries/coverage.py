@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
-from storage.asof import AsOf, shown_aliases
+from storage.asof import AsOf, Of, shown_aliases, shown_reports
 from storage.leaving import leaves
 from storage.queries.organs import in_division
 from storage.schema import is_government, organs, portals
-from storage.standing import stands
+from storage.standing import reports_of, stands
 from storage.withdrawals import Tombstone, tombstones
 
 # The year the first 条例 came into force: no organ owed a report before.
@@ -69,14 +69,13 @@ def coverage(
     organ is there from its first report that was there by then.
     """
     hidden = tombstones(connection)
-    standing = stands(as_of)
-    s = standing.c
+    of = reports_of(division=division or None, organ_id=organ_id)
     years = [each.year for each in hidden.values()]
-    newest = connection.execute(sa.select(sa.func.max(s.year))).scalar()
+    newest = _newest_year(connection, as_of)
     if newest is None and not years:
         return []
     newest = max(years, default=0) if newest is None else max([newest, *years])
-    known = _reports(connection, standing, division, organ_id, hidden, as_of)
+    known = _reports(connection, of, division, organ_id, hidden, as_of)
     mine = [] if organ_id is None else [organs.c.id == organ_id]
     if division:
         mine.append(in_division(organs.c.division_code, division))
@@ -93,7 +92,7 @@ def tallies(
     connection: sa.Connection, *, division: str | None = None, as_of: AsOf | None = None
 ) -> list[Tally]:
     """The map in sums, without what is missing or withdrawn; by division, year and state."""
-    s = stands(as_of).c
+    s = stands(as_of, reports_of(division=division or None)).c
     query = sa.select(s.division_code, s.year, s.state, sa.func.count().label("reports"))
     query = query.where(s.kind == "annual").group_by(s.division_code, s.year, s.state)
     if division:
@@ -102,6 +101,27 @@ def tallies(
         query = query.where(sa.or_(s.state != "unreachable", s.report_id.not_in(stones)))
     rows = connection.execute(query.order_by(s.division_code, s.year, s.state))
     return [Tally(division_code=row[0], year=row[1], state=row[2], reports=row[3]) for row in rows]
+
+
+def _newest_year(connection: sa.Connection, as_of: AsOf | None) -> int | None:
+    """Of the reports that stand, or stood: asked year by year, for there are few and the first that
+    is asked is mostly it.
+    """
+    s, a = stands(None).c, shown_aliases(None).c
+    if as_of is None:
+        return connection.execute(sa.select(sa.func.max(s.year))).scalar()
+    years = sa.select(s.year).distinct().order_by(s.year.desc())
+    began = connection.execute(sa.select(sa.func.min(a.first_seen))).scalar()
+    if began is None or as_of.at < began:
+        # Before the first sight nothing was known, and only what claims so had been published.
+        if as_of.basis == "known":
+            return None
+        years = years.where(s.published <= as_of.in_china)
+    for year in connection.execute(years).scalars().all():
+        r = shown_reports(as_of, reports_of(year=year)).c
+        if connection.execute(sa.select(r.id).limit(1)).first() is not None:
+            return int(year)
+    return None
 
 
 def _fields(organ: sa.Row[Any], known: dict[int, Field], newest: int) -> Iterator[Field]:
@@ -130,18 +150,19 @@ def _organs() -> sa.Select[Any]:
 
 def _reports(
     connection: sa.Connection,
-    standing: sa.FromClause,
+    of: Of,
     division: str | None,
     organ_id: int | None,
     hidden: dict[int, Tombstone],
     as_of: AsOf | None,
 ) -> dict[int, dict[int, Field]]:
     """Organ id → year → field, of the reports there are."""
+    standing = stands(as_of, of)
     s = standing.c
     chosen = [s.kind == "annual", *([s.organ_id == organ_id] if organ_id is not None else [])]
     if division:
         chosen.append(in_division(s.division_code, division))
-    urls = _urls(connection, standing, chosen, as_of)
+    urls = _urls(connection, of, chosen, as_of)
     query = sa.select(standing, organs.c.name).select_from(standing)
     query = query.join(organs, organs.c.id == s.organ_id).where(*chosen)
     fields: dict[int, dict[int, Field]] = defaultdict(dict)
@@ -180,13 +201,13 @@ def _tombstone(stone: Tombstone) -> Field:
 
 def _urls(
     connection: sa.Connection,
-    standing: sa.FromClause,
+    of: Of,
     chosen: list[sa.ColumnElement[bool]],
     as_of: AsOf | None,
 ) -> dict[int, list[str]]:
     """Report id → addresses of its page, oldest first."""
-    aliases, s = shown_aliases(as_of), standing.c
-    a = aliases.c
+    aliases, standing = shown_aliases(as_of, of), stands(as_of, of)
+    a, s = aliases.c, standing.c
     query = (
         sa.select(a.report_id, a.url)
         .select_from(standing)

@@ -246,7 +246,7 @@ def _version(connection: sa.Connection, place: Place, report_id: int) -> sa.Row[
         last = reading_of(v.id, place.as_of or _TODAY).label("reading_id")
         query = told.add_columns(last).where(v.id == place.version_id)
     elif place.part is None:
-        standing = current_readings(place.as_of)
+        standing = current_readings(place.as_of, report_id)
         query = (
             told.add_columns(r.id.label("reading_id"))
             .join(readings, r.version_id == v.id)
@@ -254,7 +254,7 @@ def _version(connection: sa.Connection, place: Place, report_id: int) -> sa.Row[
             .where(standing.c.report_id == report_id)
         )
     else:
-        current = current_versions(place.as_of)
+        current = current_versions(place.as_of, report_id)
         query = told.add_columns(current.c.reading_id).join(current, current.c.version_id == v.id)
     if place.part is not None:
         query = query.where(v.part == place.part)

@@ -8,12 +8,12 @@ from typing import Any, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
-from storage.asof import AsOf
+from storage.asof import AsOf, Of
 from storage.assessments import assessments_in_force
 from storage.leaving import leaves
 from storage.queries.organs import in_division
 from storage.schema import assessment_findings, assessments, findings, organs
-from storage.standing import stands
+from storage.standing import reports_of, stands
 from storage.withdrawals import withdrawn_readings
 
 # Division, organ and year; a cursor adds the number of the last finding that was told.
@@ -91,7 +91,7 @@ class _Ask:
         """So many reports of which anything is said: those after this one, or, where what is said
         of it was told up to a number, from it on.
         """
-        standing, o = stands(self.as_of), organs.c
+        standing, o = self._stands(), organs.c
         s, newest = standing.c, assessments_in_force(self.as_of, standing.c.report_id).c
         f, a = findings.c, assessment_findings.c
         read = sa.select(f.reading_id).where(f.reading_id == s.reading_id, *self._is(f.rule))
@@ -113,8 +113,8 @@ class _Ask:
 
     def findings(self, reports: Sequence[int] | None) -> Sequence[sa.Row[Any]]:
         """All that is said of these reports, or of all."""
-        f, a, o, standing = findings.c, assessment_findings.c, organs.c, stands(self.as_of)
-        s, newest = standing.c, assessments_in_force(self.as_of)
+        f, a, o, standing = findings.c, assessment_findings.c, organs.c, self._stands()
+        s, newest = standing.c, assessments_in_force(self.as_of, self._of())
         chosen = self._wanted(standing)
         if reports is not None:
             chosen.append(s.report_id.in_(reports))
@@ -162,6 +162,12 @@ class _Ask:
             for row in rows
             if hidden.isdisjoint(row.rests_on or ())
         ]
+
+    def _of(self) -> Of:
+        return reports_of(division=self.division, organ_id=self.organ_id, year=self.year)
+
+    def _stands(self) -> sa.FromClause:
+        return stands(self.as_of, self._of())
 
     def _wanted(self, standing: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         s = standing.c

@@ -10,7 +10,7 @@ from storage.asof import AsOf, shown_versions
 from storage.leaving import leaves
 from storage.queries.coverage import State
 from storage.schema import captures, organs, portals, readings
-from storage.standing import stands
+from storage.standing import reports_of, stands
 
 
 class Division(TypedDict):
@@ -84,7 +84,7 @@ def held(
     connection: sa.Connection, *, division: str | None = None, as_of: AsOf | None = None
 ) -> list[Held]:
     """Division × year, by division and year; years without a report have no row."""
-    s = stands(as_of).c
+    s = stands(as_of, reports_of(division=division)).c
     here = sa.func.sum(sa.case((s.state != "unreachable", 1), else_=0))
     read = sa.func.sum(sa.case((s.state == "read", 1), else_=0))
     query = (
@@ -126,7 +126,7 @@ def qualities(
     connection: sa.Connection, *, division: str, as_of: AsOf | None = None
 ) -> list[Quality]:
     """Of each report of a division how well it was read, as coverage says it."""
-    s, o = stands(as_of).c, organs.c
+    s, o = stands(as_of, reports_of(division=division)).c, organs.c
     query = (
         sa.select(o.name, s.year, s.state)
         .join(organs, o.id == s.organ_id)

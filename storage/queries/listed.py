@@ -10,7 +10,6 @@ from storage.asof import AsOf
 from storage.leaving import leaves
 from storage.onecell import Scope
 from storage.schema import organs
-from storage.standing import stands
 
 
 class ListedReport(TypedDict):
@@ -47,9 +46,9 @@ def listed_reports(
     """In the order in which the archive came to know them: new ones come last, so that a list can
     be gone on with `after` the `report_id` of its last row.
     """
-    reports = stands(as_of)
-    s = reports.c
     scope = Scope(division=division, organ_id=organ_id, year=year, as_of=as_of)
+    reports = scope.stands()
+    s = reports.c
     wanted = [*scope.conditions(reports), s.kind == (kind or "annual")]
     wanted += [s.state == state] if state is not None else []
     wanted += [s.report_id > after] if after is not None else []

@@ -156,7 +156,7 @@ def provenance(
             corrected_value=number(held.value) if held else None,
         ),
         reading=_reading(connection, standing.reading_id),
-        version=_version(connection, standing.version_id, as_of),
+        version=_version(connection, standing.report_id, standing.version_id, as_of),
         captures=_captures(connection, standing.version_id, as_of),
     )
 
@@ -184,8 +184,10 @@ def _reading(connection: sa.Connection, reading_id: int) -> ProvenReading:
     )
 
 
-def _version(connection: sa.Connection, version_id: int, as_of: AsOf | None) -> ProvenVersion:
-    versions = shown_versions(as_of)
+def _version(
+    connection: sa.Connection, report_id: int, version_id: int, as_of: AsOf | None
+) -> ProvenVersion:
+    versions = shown_versions(as_of, report_id)
     row = connection.execute(sa.select(versions).where(versions.c.id == version_id)).one()
     return ProvenVersion(
         id=row.id,

@@ -33,7 +33,7 @@ from storage.schema import (
 )
 from storage.schema import reports as every_report
 from storage.schema import shown_versions as versions
-from storage.standing import stands
+from storage.standing import reports_of, stands
 from storage.withdrawals import tombstones, withdrawn_readings
 
 
@@ -231,7 +231,7 @@ def report_row(
         raise Withdrawn(f"the report of {organ.name} for {year}: {stone.sentence}")
     if row is not None:
         return row
-    t = shown_reports(as_of).c
+    t = shown_reports(as_of, reports_of(organ_id=organ.id)).c
     then = sa.select(t.year).where(t.organ_id == organ.id, t.kind == "annual").order_by(t.year)
     years = list(map(str, connection.execute(then).scalars()))
     known = f"it has {', '.join(years)}" if years else "it has none of this organ"

@@ -183,7 +183,7 @@ def _counted(
     connection: sa.Connection, at: Mapping[int, int], scope: Scope, by: By, hidden: Collection[int]
 ) -> Iterator[tuple[_Key, sa.Row[Any]]]:
     """Cells counted and added up by SQL; `long`: they may be a person's numbers."""
-    reports = standing(scope.as_of)
+    reports = standing(scope)
     s, one = reports.c, columns(at, reports.c.form_id)
     # Of a report of which all was withdrawn nothing is read, and its tombstone is counted.
     gone = sa.and_(s.reading_id.is_(None), s.report_id.in_(hidden))
@@ -223,7 +223,7 @@ def _take_withdrawn(
     piles: _Piles,
 ) -> None:
     """Those of which nothing is left to read."""
-    left = {row[0] for row in connection.execute(_readable(hidden, scope.as_of))}
+    left = {row[0] for row in connection.execute(_readable(hidden, scope))}
     gone = [stone for key, stone in hidden.items() if key not in left]
     o = organs.c
     owners = {each.organ_id for each in gone}
@@ -235,8 +235,8 @@ def _take_withdrawn(
         piles[stone.year, division, kind].counts[WITHDRAWN] += 1
 
 
-def _readable(hidden: Collection[int], as_of: AsOf | None) -> sa.Select[Any]:
-    s = standing(as_of).c
+def _readable(hidden: Collection[int], scope: Scope) -> sa.Select[Any]:
+    s = standing(scope).c
     return sa.select(s.report_id).where(s.report_id.in_(hidden), s.reading_id.is_not(None))
 
 

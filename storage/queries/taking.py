@@ -21,7 +21,7 @@ from storage.schema import (
     warc_files,
 )
 from storage.schema import shown_versions as versions
-from storage.standing import stands
+from storage.standing import reports_of, stands
 
 # Reports whose keys are held at once.
 _HELD = 500
@@ -83,7 +83,8 @@ def taken(
 
     `division` is a code or the beginning of one.
     """
-    standing, o = stands(as_of), organs.c
+    of = reports_of(division=division, organ_id=organ_id, year=year)
+    standing, o = stands(as_of, of), organs.c
     s = standing.c
     wanted = [
         *([o.division_code.startswith(division, autoescape=True)] if division else []),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -38,10 +39,16 @@ class Proof:
 
 
 def prove(
-    engine: sa.Engine, directory: Path, edits: int, seed: int, years: tuple[int, ...] = YEARS
+    engine: sa.Engine,
+    directory: Path,
+    edits: int,
+    seed: int,
+    years: tuple[int, ...] = YEARS,
+    part: tuple[int, int] = (1, 1),
 ) -> Proof:
     """Make the history and ask: at every moment the map of all reports, which names the version of
-    each, and all there is to ask of the report that changed last.
+    each, and all there is to ask of the report that changed last. `part`: from which moment on, and
+    every how many.
     """
     with Crawl(engine, directory / "warc") as crawl:
         world = World(engine, crawl, Random(seed), years=years)
@@ -49,7 +56,7 @@ def prove(
     proof = Proof(dict(world.counts))
     with engine.connect() as connection:
         organs = {each.key.organ: find_organ(connection, each.key.organ) for each in world.reports}
-        for at, told in moments(world):
+        for at, told in islice(moments(world), part[0] - 1, None, part[1]):
             proof.acts["dates"] = proof.acts.get("dates", 0) + 1
             for basis in BASES:
                 as_of = AsOf(at, basis)
