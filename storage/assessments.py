@@ -69,6 +69,19 @@ def assessments_in_force(as_of: AsOf | None, of: Of = None) -> sa.Subquery:
     return query.subquery("assessments_in_force")
 
 
+def newest_assessment(
+    reports: sa.FromClause, as_of: AsOf | None = None
+) -> sa.ScalarSelect[int | None]:
+    """The newest of the report at which an enclosing question is, known by then: by an index, where
+    `assessments_in_force` looks all of them up.
+    """
+    a = assessments.alias("newest").c
+    query = sa.select(sa.func.max(a.id)).where(a.report_id == reports.c.report_id)
+    if as_of is not None:
+        query = query.where(a.assessed_at <= as_of.at)
+    return query.correlate(reports).scalar_subquery()
+
+
 class _elements(sa.sql.functions.GenericFunction[Any]):  # noqa: N801  named as SQL would
     """The elements of a JSON array, a row each."""
 

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from operator import add
 
 from storage.errors import BadQuestion
 
@@ -74,16 +74,20 @@ def asked_words(asked: str) -> list[str]:
     return words
 
 
-def of_one(character: str) -> str:
-    return f"{ord(character):x}z"
+class _Numbers(dict[str, str]):
+    def __missing__(self, character: str) -> str:
+        self[character] = f"{ord(character):x}z"
+        return self[character]
+
+
+# Asked of every character of every text: some ten thousand are in use.
+of_one = _Numbers().__getitem__
 
 
 def phrase(word: str) -> list[str]:
     """The tokens that stand in a row where the word stands."""
-    if len(word) == 1:
-        return [of_one(word)]
-    numbers = [of_one(each) for each in word]
-    return [one + other for one, other in pairwise(numbers)]
+    numbers = list(map(of_one, word))
+    return list(map(add, numbers, numbers[1:])) if len(numbers) > 1 else numbers
 
 
 def fts5_text(lines: Iterable[str], also: Iterable[str]) -> str:

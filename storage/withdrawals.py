@@ -35,6 +35,8 @@ from storage.schema import (
 
 WITHDRAWN, RESTORED = "withdrawn", "restored"
 
+_EVER = sa.select(withdrawals.c.id).limit(1)
+
 # How what stands in place of a withdrawn thing begins.
 TOMBSTONE = "withdrawn on"
 
@@ -130,6 +132,8 @@ def restore(conn: sa.Connection, thing: Thing, author: str, reason: str, at: dat
 
 def tombstones(conn: sa.Connection) -> dict[int, Tombstone]:
     """Report → what of it is withdrawn: the whole, else the newest of its parts."""
+    if not _any(conn):
+        return {}
     w, v = withdrawn.c, versions.c
     parts = (
         sa.select(w.report_id, w.id)
@@ -175,6 +179,8 @@ def withdrawn_addresses(conn: sa.Connection) -> Mapping[str, str]:
 
     One that also led to something that is shown stays.
     """
+    if not _any(conn):
+        return {}
     a = aliases.c
     rows = conn.execute(sa.select(withdrawn)).all()
     told = {row.url: said(row.made_at, row.reason) for row in rows if row.url is not None}
@@ -193,7 +199,7 @@ def capture_withdrawn(conn: sa.Connection, capture_id: int) -> str | None:
     Hidden are captures of a withdrawn address, of what a withdrawn page alone led to, and all that
     have the bytes in which a withdrawn version was seen, at whatever address.
     """
-    if conn.execute(sa.select(withdrawn.c.id).limit(1)).first() is None:
+    if not _any(conn):
         return None
     own, same, w = captures.alias("own"), captures.alias("same"), withdrawn.c
     asked = (
@@ -243,10 +249,17 @@ def withdrawn_subjects(conn: sa.Connection) -> Mapping[str, str]:
 
 def withdrawn_readings(conn: sa.Connection) -> frozenset[int]:
     """Readings of what is withdrawn: nothing that rests on one is shown either."""
+    if not _any(conn):
+        return frozenset()
     query = sa.select(readings.c.id).join(
         withdrawn_versions, withdrawn_versions.c.version_id == readings.c.version_id
     )
     return frozenset(conn.execute(query).scalars())
+
+
+def _any(conn: sa.Connection) -> bool:
+    """Whether anything ever was: asked many times a page, and mostly nothing was."""
+    return conn.execute(_EVER).first() is not None
 
 
 def _in_force(conn: sa.Connection, thing: Thing) -> bool:

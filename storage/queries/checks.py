@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 import sqlalchemy as sa
 
 from storage.asof import AsOf
+from storage.assessments import newest_assessment
 from storage.errors import BadQuestion
 from storage.leaving import leaves
 from storage.onecell import Scope, standing
@@ -164,16 +165,15 @@ def _beside(
         .where(f.check_position.is_(None), *scope.conditions(reports))
         .group_by(*told, f.rule, f.verdict)
     )
-    newest = sa.select(sa.func.max(assessments.c.id)).group_by(assessments.c.report_id)
-    if scope.as_of is not None and scope.as_of.basis == "known":
-        newest = newest.where(assessments.c.assessed_at <= scope.as_of.at)
+    known = scope.as_of if scope.as_of is not None and scope.as_of.basis == "known" else None
     hidden = _resting_on(connection, withdrawn_readings(connection))
     across = (
         sa.select(*told, a.rule, a.verdict, sa.func.count().label("times"))
         .add_columns(sa.func.count(s.report_id.distinct()).label("reports"))
         .join(assessments, assessments.c.report_id == s.report_id)
         .join(assessment_findings, a.assessment_id == assessments.c.id)
-        .where(assessments.c.id.in_(newest), assessments.c.id.not_in(hidden))
+        .where(assessments.c.id == newest_assessment(reports, known))
+        .where(assessments.c.id.not_in(hidden))
         .where(*scope.conditions(reports))
         .group_by(*told, a.rule, a.verdict)
     )

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf, Of
-from storage.assessments import assessments_in_force
+from storage.assessments import assessments_in_force, newest_assessment
 from storage.leaving import leaves
 from storage.queries.organs import in_division
 from storage.schema import assessment_findings, assessments, findings, organs
@@ -92,16 +92,14 @@ class _Ask:
         of it was told up to a number, from it on.
         """
         standing, o = self._stands(), organs.c
-        s, newest = standing.c, assessments_in_force(self.as_of, standing.c.report_id).c
-        f, a = findings.c, assessment_findings.c
+        s, f = standing.c, findings.c
         read = sa.select(f.reading_id).where(f.reading_id == s.reading_id, *self._is(f.rule))
-        across = sa.select(a.assessment_id).where(a.assessment_id == newest.assessment_id)
         query = (
             sa.select(s.report_id, o.division_code, o.name.label("organ"), s.year)
             .select_from(organs)
             .join(standing, s.organ_id == o.id)
             .where(*self._wanted(standing))
-            .where(sa.or_(read.exists(), across.where(*self._is(a.rule)).exists()))
+            .where(sa.or_(read.exists(), self._said_across(standing)))
             .order_by(o.division_code, o.name, s.year)
             .limit(limit)
         )
@@ -114,7 +112,7 @@ class _Ask:
     def findings(self, reports: Sequence[int] | None) -> Sequence[sa.Row[Any]]:
         """All that is said of these reports, or of all."""
         f, a, o, standing = findings.c, assessment_findings.c, organs.c, self._stands()
-        s, newest = standing.c, assessments_in_force(self.as_of, self._of())
+        s = standing.c
         chosen = self._wanted(standing)
         if reports is not None:
             chosen.append(s.report_id.in_(reports))
@@ -134,11 +132,10 @@ class _Ask:
             .add_columns(a.rule, a.verdict, a.message, a.message_zh, a.cells)
             .add_columns((a.position + _LATER).label("number"), assessments.c.readings)
             .select_from(standing)
-            .join(newest, newest.c.report_id == s.report_id)
-            .join(assessments, assessments.c.id == newest.c.assessment_id)
+            .join(assessments, assessments.c.report_id == s.report_id)
             .join(assessment_findings, a.assessment_id == assessments.c.id)
             .join(organs, o.id == s.organ_id)
-            .where(*chosen, *self._is(a.rule))
+            .where(*chosen, *self._is(a.rule), self._in_force(standing))
         )
         query = in_readings.union_all(across)
         ordered = query.order_by("division_code", "organ", "year", "number")
@@ -168,6 +165,24 @@ class _Ask:
 
     def _stands(self) -> sa.FromClause:
         return stands(self.as_of, self._of())
+
+    def _said_across(self, standing: sa.FromClause) -> sa.ColumnElement[bool]:
+        """Whether what is in force of a report says anything that is asked for."""
+        a = assessment_findings.c
+        query = (
+            sa.select(assessments.c.id)
+            .join(assessment_findings, a.assessment_id == assessments.c.id)
+            .where(assessments.c.report_id == standing.c.report_id, *self._is(a.rule))
+            .where(self._in_force(standing))
+        )
+        return query.correlate(standing).exists()
+
+    def _in_force(self, standing: sa.FromClause) -> sa.ColumnElement[bool]:
+        """Whether an assessment of the report is the one in force."""
+        a = assessments.c
+        if self.as_of is not None and self.as_of.basis == "published":
+            return a.id.in_(sa.select(assessments_in_force(self.as_of, self._of()).c.assessment_id))
+        return a.id == newest_assessment(standing, self.as_of)
 
     def _wanted(self, standing: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         s = standing.c

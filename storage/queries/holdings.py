@@ -9,8 +9,12 @@ import sqlalchemy as sa
 from storage.asof import AsOf, shown_versions
 from storage.leaving import leaves
 from storage.queries.coverage import State
+from storage.queries.organs import in_division
 from storage.schema import captures, organs, portals, readings
 from storage.standing import reports_of, stands
+
+# Of a county's code; a longer one stands for itself.
+_DIGITS = 6
 
 
 class Division(TypedDict):
@@ -59,46 +63,90 @@ class Maker(TypedDict):
 
 
 @leaves
-def divisions(connection: sa.Connection) -> list[Division]:
-    """By code; the name is its own portal's."""
+def divisions(
+    connection: sa.Connection,
+    *,
+    division: str | None = None,
+    digits: int | None = None,
+    most: int | None = None,
+) -> list[Division]:
+    """By code; the name is its own portal's. `division`: a code or the beginning of codes.
+
+    `digits`: those that begin with the same digits as one, under these, named as the division whose
+    code is zero from there on. Nothing where there are more than `most`.
+    """
     o, p = organs.c, portals.c
-    names = {
-        row.division_code: row
-        for row in connection.execute(sa.select(portals).order_by(p.key.desc()))
-    }
-    query = sa.select(o.division_code, sa.func.count().label("organs")).group_by(o.division_code)
-    found = {row.division_code: row.organs for row in connection.execute(query)}
+    mine, own = [_under(each.division_code, division) for each in (o, p)]
+    code = _beginning(o.division_code, digits)
+    counted = sa.select(code.label("code"), sa.func.count().label("organs")).where(*mine)
+    known = sa.select(_beginning(p.division_code, digits)).where(*own)
+    if most is not None:
+        every = sa.select(code).where(*mine).union(known).limit(most + 1).subquery()
+        if connection.execute(sa.select(sa.func.count()).select_from(every)).scalar_one() > most:
+            return []
+    found = {row.code: row.organs for row in connection.execute(counted.group_by(code))}
+    codes = sorted({*found, *connection.execute(known.distinct()).scalars()})
+    named = sa.select(p.division_code, p.name_zh, p.name_en).where(*own).order_by(p.key.desc())
+    if digits is not None:
+        named = named.where(p.division_code.in_([_whole(each) for each in codes]))
+    names = {row.division_code: row for row in connection.execute(named)}
     return [
         Division(
-            division_code=code,
-            name_zh=names[code].name_zh if code in names else code,
-            name_en=names[code].name_en if code in names else code,
-            organs=found.get(code, 0),
+            division_code=each,
+            name_zh=names[_whole(each)].name_zh if _whole(each) in names else each,
+            name_en=names[_whole(each)].name_en if _whole(each) in names else each,
+            organs=found.get(each, 0),
         )
-        for code in sorted({*names, *found})
+        for each in codes
     ]
 
 
 @leaves
+def divisions_named(connection: sa.Connection, name: str) -> list[str]:
+    """The codes of the divisions that are called so, in either language."""
+    p = portals.c
+    query = sa.select(p.division_code).where(sa.or_(p.name_zh == name, p.name_en == name))
+    return list(connection.execute(query.distinct().order_by(p.division_code)).scalars())
+
+
+@leaves
 def held(
-    connection: sa.Connection, *, division: str | None = None, as_of: AsOf | None = None
+    connection: sa.Connection,
+    *,
+    division: str | None = None,
+    digits: int | None = None,
+    as_of: AsOf | None = None,
 ) -> list[Held]:
-    """Division × year, by division and year; years without a report have no row."""
+    """Division × year, by division and year; years without a report have no row. `division` and
+    `digits` as in `divisions`.
+    """
     s = stands(as_of, reports_of(division=division)).c
     here = sa.func.sum(sa.case((s.state != "unreachable", 1), else_=0))
     read = sa.func.sum(sa.case((s.state == "read", 1), else_=0))
+    code = _beginning(s.division_code, digits)
     query = (
-        sa.select(s.division_code, s.year, here.label("held"), read.label("read"))
-        .where(s.kind == "annual")
-        .group_by(s.division_code, s.year)
-        .order_by(s.division_code, s.year)
+        sa.select(code.label("code"), s.year, here.label("held"), read.label("read"))
+        .where(s.kind == "annual", *_under(s.division_code, division))
+        .group_by(code, s.year)
+        .order_by(code, s.year)
     )
-    if division is not None:
-        query = query.where(s.division_code == division)
     return [
-        Held(division_code=row.division_code, year=row.year, held=row.held, read=row.read)
+        Held(division_code=row.code, year=row.year, held=row.held, read=row.read)
         for row in connection.execute(query)
     ]
+
+
+def _under(column: sa.ColumnElement[str], division: str | None) -> list[sa.ColumnElement[bool]]:
+    return [] if division is None else [in_division(column, division)]
+
+
+def _beginning(column: sa.ColumnElement[str], digits: int | None) -> sa.ColumnElement[str]:
+    return column if digits is None else sa.func.substr(column, 1, sa.literal_column(str(digits)))
+
+
+def _whole(code: str) -> str:
+    """The code of the division under which all that begin so stand."""
+    return code.ljust(_DIGITS, "0")
 
 
 @leaves

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from storage.asof import ZONE, AsOf
 from storage.explorer.asked import Unclear, word
+from storage.explorer.choices import choices, division_asked
 from storage.explorer.site import Site
 from storage.queries.changes import Cursor, Event, changes
-from storage.queries.holdings import divisions
 from storage.queries.organs import find_organ
 
 # Events on one page.
@@ -28,13 +28,13 @@ _DAY = timedelta(days=1)
 def routes(site: Site) -> Iterator[Route]:
     def page(request: Request, connection: sa.Connection) -> Response:
         since, until = word(request, "since"), word(request, "until")
-        organ = word(request, "organ")
+        organ, division = word(request, "organ"), division_asked(request, connection)
         events = changes(
             connection,
             # A day counts from its beginning as the first, to its end as the last.
             since=AsOf.parse(since).at - _DAY if since else _BEGINNING,
             until=AsOf.parse(until).at if until else datetime.now(UTC),
-            division=word(request, "division"),
+            division=division,
             organ_id=find_organ(connection, organ).id if organ else None,
             limit=_MOST + 1,
             after=_cursor(request),
@@ -46,10 +46,10 @@ def routes(site: Site) -> Iterator[Route]:
             days=[(day, list(each)) for day, each in groupby(shown, key=_day)],
             after=_written(shown[-1]) if len(events) > _MOST else None,
             begins=word(request, "after") is None,
-            known=divisions(connection),
+            known=choices(connection),
             since=since,
             until=until,
-            division=word(request, "division"),
+            division=division,
             organ=organ,
         )
 

@@ -17,7 +17,8 @@ from storage.asof import AsOf
 from storage.errors import NotInArchive
 from storage.explorer.asked import as_of as moment_of
 from storage.explorer.asked import number, one_of, whole, word
-from storage.explorer.pages.overview import holdings, years_of
+from storage.explorer.choices import MOST, choices, division_asked
+from storage.explorer.pages.overview import by_year, years_of
 from storage.explorer.site import Site
 from storage.ledger import HELD, Cell, Proof, ledger
 from storage.queries.holdings import Division, divisions, qualities
@@ -64,15 +65,22 @@ class Looks:
 
 def routes(site: Site) -> Iterator[Route]:
     def coverage(request: Request, connection: sa.Connection) -> Response:
-        known = divisions(connection)
+        known = choices(connection)
         year, kind = number(request, "year"), one_of(request, "kind", KINDS)
         day = word(request, "as_of")
         as_of = moment_of(request)
-        code = word(request, "division") or (known[0]["division_code"] if len(known) == 1 else None)
-        if code is None:
-            told = site.keep("overview", lambda: holdings(connection))
-            return site.page(request, "divisions.html.jinja", holdings=told, known=known)
-        division = named(known, code)
+        code = division_asked(request, connection)
+        if code is None and len(known) == 1:
+            code = known[0]["division_code"]
+        under = divisions(connection, division=code, most=MOST) if code else []
+        if not any(each["division_code"] == code for each in under):
+            years, rows = site.keep(("by year", code), lambda: by_year(connection, code))
+            if code is not None and not rows:
+                raise NotInArchive(f"the archive knows no division {code}")
+            return site.page(
+                request, "divisions.html.jinja", years=years, rows=rows, known=known, code=code
+            )
+        division = named(under, code or "")
         whole_map = site.keep(("map", code, as_of), lambda: map_of(connection, code, as_of))
         shown = narrowed(whole_map, year, kind)
         return site.page(
@@ -113,7 +121,9 @@ def routes(site: Site) -> Iterator[Route]:
             held=cell["state"] in HELD or cell["state"] == "removed",
             looks=looks_of(cell["proof"]),
             places=places(connection, captures),
-            division=named(divisions(connection), organ.division_code),
+            division=named(
+                divisions(connection, division=organ.division_code), organ.division_code
+            ),
             shown_pages=_SHOWN_PAGES,
             day=day,
         )

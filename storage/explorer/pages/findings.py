@@ -13,11 +13,11 @@ from starlette.routing import Route
 
 from storage.explorer.asked import Unclear, number, word
 from storage.explorer.asked import as_of as moment_of
+from storage.explorer.choices import choices, division_asked
 from storage.explorer.figures import name_of
 from storage.explorer.site import Site, language
 from storage.queries.checks import Check, checks
 from storage.queries.findings import Cursor, OpenFinding, open_findings
-from storage.queries.holdings import divisions
 
 # So many findings a page.
 PAGE = 50
@@ -26,7 +26,7 @@ _CURSOR = (str, str, int, int)
 
 def routes(site: Site) -> Iterator[Route]:
     def page(request: Request, connection: sa.Connection) -> Response:
-        division, year = word(request, "division"), number(request, "year")
+        division, year = division_asked(request, connection), number(request, "year")
         rule, day = word(request, "rule"), word(request, "as_of")
         as_of = moment_of(request)
         scope: dict[str, Any] = {"division": division, "year": year, "as_of": as_of}
@@ -46,7 +46,7 @@ def routes(site: Site) -> Iterator[Route]:
             name_of=lambda path: name_of(path, language(request)),
             after=json.dumps(_key(told[PAGE - 1]), ensure_ascii=False) if told[PAGE:] else None,
             begun=_cursor(request) is not None,
-            known=divisions(connection),
+            known=choices(connection),
             division=division,
             year=year,
             rule=rule,

@@ -72,7 +72,7 @@ def routes(site: Site) -> Iterator[Route]:
             request,
             "organ.html.jinja",
             organ=organ,
-            division=named(divisions(connection), code),
+            division=named(divisions(connection, division=code), code),
             life=_life(connection, organ),
             years=_years(row),
             row=row,

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from storage.errors import BadQuestion
 from storage.explorer.asked import Unclear, number, one_of, whole, word
+from storage.explorer.choices import choices, division_asked
 from storage.explorer.site import Site
-from storage.queries.holdings import divisions
 from storage.queries.organs import find_organ
 from storage.queries.search import search
 
@@ -27,7 +27,7 @@ def routes(site: Site) -> Iterator[Route]:
     def page(request: Request, connection: sa.Connection) -> Response:
         asked: dict[str, Any] = {
             "q": word(request, "q"),
-            "division": word(request, "division"),
+            "division": division_asked(request, connection),
             "organ": word(request, "organ"),
             "year": number(request, "year"),
             "kind": one_of(request, "kind", _KINDS),
@@ -59,7 +59,7 @@ def routes(site: Site) -> Iterator[Route]:
             asked_for=asked,
             after="-".join(map(str, found["after"])) if found and found["after"] else None,
             begins=word(request, "after") is None,
-            known=divisions(connection),
+            known=choices(connection),
             kinds=_KINDS,
             states=_STATES,
         )
