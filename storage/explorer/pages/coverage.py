@@ -70,10 +70,12 @@ def routes(site: Site) -> Iterator[Route]:
         as_of = moment_of(request)
         code = word(request, "division") or (known[0]["division_code"] if len(known) == 1 else None)
         if code is None:
-            told = site.keep("overview", lambda: holdings(connection))
+            told = site.keep(connection, "overview", lambda: holdings(connection))
             return site.page(request, "divisions.html.jinja", holdings=told, known=known)
         division = named(known, code)
-        whole_map = site.keep(("map", code, as_of), lambda: map_of(connection, code, as_of))
+        whole_map = site.keep(
+            connection, ("map", code, as_of), lambda: map_of(connection, code, as_of)
+        )
         shown = narrowed(whole_map, year, kind)
         return site.page(
             request,
