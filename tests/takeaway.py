@@ -318,7 +318,7 @@ def _sheets(path: Path) -> dict[Key, Said]:
                     )
     other = book.get_sheet_by_name(xlsx.OTHER).to_python()
     for line in other[1:]:
-        row = dict(zip(map(str, other[0]), line, strict=True))
+        row: dict[str, Any] = dict(zip(map(str, other[0]), line, strict=True))
         if not row["corrected_state"]:
             row |= {"corrected_raw": None, "corrected_value": None}
         empty = {"value": row["value"] if row["value"] != "" else None, "year": _whole(row["year"])}

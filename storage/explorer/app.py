@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.errors import DatabaseError, NotInArchive, StorageError, Withdrawn
 from storage.explorer import pages
 from storage.explorer.asked import Unclear
+from storage.explorer.guard import Guard
 from storage.explorer.site import HERE, Site
 from storage.explorer.state import Watch
+from storage.personal import masked
 from storage.settings import Settings
 
 # No request leaves a page: nothing comes from elsewhere, and no script or style stands in it.
@@ -38,13 +39,19 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # What is withdrawn tomorrow is shown by no cache that did not ask.
+    "Cache-Control": "no-cache",
 }
 # What is refused: the status, and the sentence of words/error.toml.
 _REFUSALS: dict[type[Exception], tuple[int, str]] = {
     Withdrawn: (410, "withdrawn"),
     NotInArchive: (404, "not_here"),
     DatabaseError: (503, "database"),
+    DBAPIError: (503, "database"),
+    NoConnection: (503, "database"),
 }
+# Of a sentence that names what was asked, so much is said.
+_LONGEST = 300
 
 
 def make_app(engine: sa.Engine, settings: Settings, *, replay: str = "") -> Starlette:
@@ -58,28 +65,53 @@ def make_app(engine: sa.Engine, settings: Settings, *, replay: str = "") -> Star
         if isinstance(error, Unclear):
             key, facts, detail = error.key, error.facts, ""
         else:
-            facts, detail = {}, str(error)
+            # What a driver says of a database is nothing for readers.
+            said = str(error) if isinstance(error, StorageError) else ""
+            facts, detail = {}, masked(said)[:_LONGEST]
         return site.page(
             request, "error.html.jinja", status=status, key=key, facts=facts, detail=detail
         )
 
     def unknown(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        return site.page(
-            request, "error.html.jinja", status=status, key="unknown", facts={}, detail=""
+        assert isinstance(error, HTTPException)
+        answer = site.page(
+            request,
+            "error.html.jinja",
+            status=error.status_code,
+            key="unknown",
+            facts={},
+            detail="",
         )
+        answer.headers.update(error.headers or {})
+        return answer
+
+    def broken(request: Request, _error: Exception) -> Response:
+        # Starlette says this outside of what guards the other answers.
+        answer = site.page(
+            request, "error.html.jinja", status=500, key="broken", facts={}, detail=""
+        )
+        answer.headers.update(headers)
+        return answer
 
     @asynccontextmanager
     async def life(_app: Starlette) -> AsyncIterator[None]:
         yield
         watch.close()
 
-    return Starlette(
+    headers = {"Content-Security-Policy": _POLICY.format(replay or "'none'"), **_HEADERS}
+    app = Starlette(
         routes=[*_routes(site), Route("/static/htmx.js", _htmx), _static()],
-        exception_handlers={StorageError: refused, HTTPException: unknown},
-        middleware=[Middleware(Guard, policy=_POLICY.format(replay or "'none'"))],
+        exception_handlers={
+            **dict.fromkeys((StorageError, DBAPIError, NoConnection), refused),
+            HTTPException: unknown,
+            Exception: broken,
+        },
+        middleware=[Middleware(Guard, headers=headers)],
         lifespan=life,
     )
+    # It would name the host that a client made up.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _routes(site: Site) -> Iterator[BaseRoute]:
@@ -98,23 +130,3 @@ def _htmx(_request: Request) -> Response:
         raise HTTPException(404)
     file = Path(package.origin).parent / "static/htmx/htmx.min.js"
     return FileResponse(file, media_type="text/javascript")
-
-
-class Guard:
-    """Every answer says what a browser may do with it; a page may say less for itself."""
-
-    def __init__(self, app: ASGIApp, policy: str) -> None:
-        self.app, self.headers = app, {"Content-Security-Policy": policy, **_HEADERS}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._add(message)
-            await send(message)
-
-        await self.app(scope, receive, guarded if scope["type"] == "http" else send)
-
-    def _add(self, message: MutableMapping[str, Any]) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in self.headers.items():
-            headers.setdefault(name, value)

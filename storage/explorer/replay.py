@@ -6,7 +6,7 @@ frame. The frame's answer carries a sandboxing policy; docs/replay.md says what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,18 +16,19 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.captures import recorded
 from storage.errors import DatabaseError, NotInArchive, StorageError, WarcNotReadable, Withdrawn
 from storage.explorer import archived, downloads
+from storage.explorer.guard import Guard
 from storage.explorer.site import HERE, language, moment, words
 from storage.leaving import shown
 from storage.personal import masked
@@ -71,7 +72,12 @@ _STATUS: dict[type[Exception], int] = {
     NotInArchive: 404,
     WarcNotReadable: 503,
     DatabaseError: 503,
+    DBAPIError: 503,
+    NoConnection: 503,
 }
+
+# A number of fewer digits is an integer of both databases.
+_DIGITS = 10
 
 Kind = Literal["page", "image", "text", "file", "nothing"]
 
@@ -112,7 +118,9 @@ def make_replay(
 
     def refused(request: Request, error: Exception) -> Response:
         found = (status for kind, status in _STATUS.items() if isinstance(error, kind))
-        return replay.told(request, next(found, 400), str(error))
+        # What a driver says of a database is nothing for readers.
+        sentence = str(error) if isinstance(error, StorageError) else ""
+        return replay.told(request, next(found, 400), masked(sentence))
 
     def unknown(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
@@ -121,20 +129,34 @@ def make_replay(
             answer.headers.update(error.headers)
         return answer
 
-    return Starlette(
+    def broken(request: Request, _error: Exception) -> Response:
+        # Starlette says this outside of what guards the other answers.
+        answer = replay.told(request, 500, "")
+        answer.headers.update(headers)
+        return answer
+
+    headers = {"Content-Security-Policy": BARE_POLICY.format(explorer), **_HEADERS}
+    app = Starlette(
         routes=[
-            Route("/captures/{id:int}", replay.frame),
-            Route("/captures/{id:int}/page", replay.page),
-            Route("/captures/{id:int}/image", replay.image),
-            Route("/captures/{id:int}/file", replay.file),
-            Route("/nearest/{id:int}", replay.nearest),
-            Route("/image/{id:int}", replay.image_at),
-            Route("/style/{id:int}", replay.style_at),
+            Route("/captures/{id}", replay.frame),
+            Route("/captures/{id}/page", replay.page),
+            Route("/captures/{id}/image", replay.image),
+            Route("/captures/{id}/file", replay.file),
+            Route("/nearest/{id}", replay.nearest),
+            Route("/image/{id}", replay.image_at),
+            Route("/style/{id}", replay.style_at),
             Route("/replay.css", _style),
         ],
-        exception_handlers={StorageError: refused, HTTPException: unknown},
-        middleware=[Middleware(_Fence, policy=BARE_POLICY.format(explorer))],
+        exception_handlers={
+            **dict.fromkeys((StorageError, DBAPIError, NoConnection), refused),
+            HTTPException: unknown,
+            Exception: broken,
+        },
+        middleware=[Middleware(Guard, headers=headers)],
     )
+    # It would name the host that a client made up.
+    app.router.redirect_slashes = False
+    return app
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +186,7 @@ class _Replay:
         return HTMLResponse(text, status_code=status, headers={"Content-Language": lang})
 
     def frame(self, request: Request) -> Response:
-        held = self._held(request.path_params["id"])
+        held = self._held(_number(request))
         leads = None
         if held.view["status"] is not None and 300 <= held.view["status"] < 400:
             leads = self._leads_to(held)
@@ -182,7 +204,7 @@ class _Replay:
         return answer
 
     def page(self, request: Request) -> Response:
-        held = self._held(request.path_params["id"])
+        held = self._held(_number(request))
         if held.body is None or held.kind in ("file", "nothing"):
             raise NotInArchive(f"capture {held.view['id']} holds no page")
         with self.engine.connect() as connection:
@@ -201,7 +223,7 @@ class _Replay:
         return Response(html, media_type="text/html; charset=utf-8", headers=headers)
 
     def image(self, request: Request) -> Response:
-        return self._image(self._held(request.path_params["id"]))
+        return self._image(self._held(_number(request)))
 
     def image_at(self, request: Request) -> Response:
         return self._image(self._held(self._nearest(request)))
@@ -215,7 +237,7 @@ class _Replay:
         return Response(css, media_type="text/css; charset=utf-8", headers=_PART)
 
     def file(self, request: Request) -> Response:
-        held = self._held(request.path_params["id"])
+        held = self._held(_number(request))
         if held.body is None or held.kind not in ("file", "image"):
             raise NotInArchive(f"capture {held.view['id']} holds no file")
         if self._numbers(held):
@@ -235,7 +257,7 @@ class _Replay:
         """The capture of an address, near to the one that leads there; nothing hidden."""
         url = request.query_params.get("url", "")
         with self.engine.connect() as connection:
-            view = captured(connection, self.settings, request.path_params["id"])
+            view = captured(connection, self.settings, _number(request))
             near = view["fetched_at"]
             if near is None:
                 raise Withdrawn(view["withdrawn"] or "")
@@ -292,24 +314,12 @@ class _Replay:
         )
 
 
-class _Fence:
-    """Every answer says what a browser may do with it: next to nothing, unless it says more."""
-
-    def __init__(self, app: ASGIApp, policy: str) -> None:
-        self.app, self.headers = app, {"Content-Security-Policy": policy, **_HEADERS}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def fenced(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._add(message)
-            await send(message)
-
-        await self.app(scope, receive, fenced if scope["type"] == "http" else send)
-
-    def _add(self, message: MutableMapping[str, Any]) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in self.headers.items():
-            headers.setdefault(name, value)
+def _number(request: Request) -> int:
+    """The number of the capture that the path names. Raises NotInArchive."""
+    said = request.path_params["id"]
+    if not (said.isascii() and said.isdigit() and len(said) < _DIGITS):
+        raise NotInArchive("there is no such capture")
+    return int(said)
 
 
 @cache

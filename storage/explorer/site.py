@@ -11,7 +11,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import sqlalchemy as sa
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -46,7 +46,11 @@ class Site:
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """The archive, asked as of one moment: a page shows one state of it."""
+        # Asked before the archive is: what was read before a withdrawal must not be kept as if it
+        # had been read after it.
+        state = self.watch.state()
         with self.engine.connect() as connection:
+            connection = connection.execution_options(archive_state=state)
             if connection.dialect.name == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
@@ -67,13 +71,20 @@ class Site:
                 return _tagged(Response(status_code=304), tag)
             with self.connection() as connection:
                 answer = ask(request, connection)
-            return answer if tag is None else _tagged(answer, tag)
+            if tag is None:
+                answer.headers["Cache-Control"] = "no-store"
+                return answer
+            return _tagged(answer, tag)
 
         return endpoint
 
-    def keep(self, question: Hashable, make: Callable[[], T]) -> T:
-        """The answer to a costly question, kept while the archive and the day stay as they are."""
-        return self._kept.get((self.watch.state(), question), make)
+    def keep(self, connection: sa.Connection, question: Hashable, make: Callable[[], T]) -> T:
+        """The answer to a costly question, kept while the archive and the day stay as they are.
+
+        `connection` is that of `connection()`, on which `make` asks.
+        """
+        state = connection.get_execution_options()["archive_state"]
+        return self._kept.get((state, question), make)
 
     def _tag(self, request: Request) -> str:
         asked = f"{request.url.path}?{request.url.query}"
@@ -132,7 +143,9 @@ def other_language(request: Request) -> str:
     """The address of the same page in the other language."""
     other = "en" if language(request) == "zh" else "zh"
     kept = [(name, each) for name, each in request.query_params.multi_items() if name != "lang"]
-    return f"{request.url.path}?{urlencode([*kept, ('lang', other)])}"
+    # Quoted, and of one slash at its beginning: a browser takes two for the name of a host.
+    path = quote("/" + request.scope["path"].lstrip("/\\"))
+    return f"{path}?{urlencode([*kept, ('lang', other)])}"
 
 
 class Words(Mapping[str, "str | Words"]):

@@ -8,6 +8,7 @@ microseconds whether anything was committed, so they are asked.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 
 from storage.asof import ZONE
+from storage.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -55,13 +57,15 @@ class Watch:
     def _sqlite(self) -> str:
         # Of one connection that stays open and never writes: it counts what the others commit.
         with self._lock:
-            if self._connection is None:
-                self._connection = self._engine.raw_connection()
-            cursor = self._connection.cursor()
             try:
-                return str(cursor.execute("PRAGMA data_version").fetchone()[0])
-            finally:
+                if self._connection is None:
+                    self._connection = self._engine.raw_connection()
+                cursor = self._connection.cursor()
+                told = cursor.execute("PRAGMA data_version").fetchone()[0]
                 cursor.close()
+            except sqlite3.Error as error:
+                raise DatabaseUnavailable("the database does not answer") from error
+            return str(told)
 
 
 class Kept:

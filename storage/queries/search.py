@@ -68,6 +68,8 @@ def search(
     """
     if not 1 <= limit <= MOST:
         raise BadQuestion(f"{limit} hits: ask for 1 to {MOST}")
+    if after is not None and not (0 <= after[0] < 10_000 and 0 <= after[1] < 2**31):
+        raise BadQuestion(f"no page ends at {after}: begin with the first")
     asked = asked_words(words)
     marks = [*narrowed(organ_id=organ_id, year=year, kind=kind, state=state)]
     marks += (f"{each}*" for each in narrowed(division=division))

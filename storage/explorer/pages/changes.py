@@ -32,7 +32,7 @@ def routes(site: Site) -> Iterator[Route]:
         events = changes(
             connection,
             # A day counts from its beginning as the first, to its end as the last.
-            since=AsOf.parse(since).at - _DAY if since else _BEGINNING,
+            since=max(AsOf.parse(since).at, _BEGINNING) - _DAY if since else _BEGINNING,
             until=AsOf.parse(until).at if until else datetime.now(UTC),
             division=division,
             organ_id=find_organ(connection, organ).id if organ else None,
@@ -76,6 +76,10 @@ def _cursor(request: Request) -> Cursor | None:
         moment = datetime.fromisoformat(at)
     except ValueError as error:
         raise Unclear("date", name="after", value=after) from error
-    if moment.tzinfo is None or not (number.isascii() and number.isdigit() and len(number) < 10):
+    if (
+        moment.tzinfo is None
+        or not 1 < moment.year < 9999
+        or not (number.isascii() and number.isdigit() and len(number) < 10)
+    ):
         raise Unclear("date", name="after", value=after)
     return at, kind, int(number)

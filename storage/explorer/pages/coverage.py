@@ -73,15 +73,19 @@ def routes(site: Site) -> Iterator[Route]:
         if code is None and len(known) == 1:
             code = known[0]["division_code"]
         under = divisions(connection, division=code, most=MOST) if code else []
-        if not any(each["division_code"] == code for each in under):
-            years, rows = site.keep(("by year", code), lambda: by_year(connection, code))
+        if code is None or not any(each["division_code"] == code for each in under):
+            years, rows = site.keep(
+                connection, ("by year", code), lambda: by_year(connection, code)
+            )
             if code is not None and not rows:
                 raise NotInArchive(f"the archive knows no division {code}")
             return site.page(
                 request, "divisions.html.jinja", years=years, rows=rows, known=known, code=code
             )
-        division = named(under, code or "")
-        whole_map = site.keep(("map", code, as_of), lambda: map_of(connection, code, as_of))
+        division = named(under, code)
+        whole_map = site.keep(
+            connection, ("map", code, as_of), lambda: map_of(connection, code, as_of)
+        )
         shown = narrowed(whole_map, year, kind)
         return site.page(
             request,

@@ -31,7 +31,9 @@ def routes(site: Site) -> Iterator[Route]:
         as_of = moment_of(request)
         scope: dict[str, Any] = {"division": division, "year": year, "as_of": as_of}
         counted = site.keep(
-            ("checks", division, year, as_of), lambda: _counted(checks(connection, **scope))
+            connection,
+            ("checks", division, year, as_of),
+            lambda: _counted(checks(connection, **scope)),
         )
         told = open_findings(connection, rule=rule, limit=PAGE + 1, after=_cursor(request), **scope)
         return site.page(

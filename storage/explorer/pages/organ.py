@@ -65,7 +65,9 @@ def routes(site: Site) -> Iterator[Route]:
         path, lang = request.path_params, language(request)
         organ = organ_at(connection, path["division"], path["organ"])
         code = organ.division_code
-        whole_map = site.keep(("map", code, None), lambda: map_of(connection, code, None))
+        whole_map = site.keep(
+            connection, ("map", code, None), lambda: map_of(connection, code, None)
+        )
         row = next((each for each in whole_map.rows if each.organ == organ.name), None)
         drawn = [_series(connection, organ, cell, lang) for cell in cells()]
         return site.page(

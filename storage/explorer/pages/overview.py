@@ -77,7 +77,7 @@ def years_of(years: Sequence[int]) -> Sequence[int]:
 
 def routes(site: Site) -> Iterator[Route]:
     def page(request: Request, connection: sa.Connection) -> Response:
-        told = site.keep("overview", lambda: holdings(connection))
+        told = site.keep(connection, "overview", lambda: holdings(connection))
         return site.page(request, "overview.html.jinja", holdings=told, most_alerts=_ALERTS)
 
     yield Route("/", site.answer(page))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute, Mount
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Mount, Route
 
 from storage.explorer.api import make_api
 from storage.explorer.api.ways import BASE
@@ -10,4 +11,8 @@ from storage.explorer.site import Site
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    return [Mount(BASE, make_api(site.engine, site.settings, replay=site.replay))]
+    return [
+        # To where it begins; by no host, which a client may make up.
+        Route(BASE, lambda _request: RedirectResponse(f"{BASE}/", 308)),
+        Mount(BASE, make_api(site.engine, site.settings, replay=site.replay)),
+    ]

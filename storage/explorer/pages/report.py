@@ -113,7 +113,7 @@ def _cited(
     """How the version on the page is cited; None where nothing was captured."""
     if shown is None:
         return None
-    seal = site.keep("seal", lambda: version_of(site.settings)["sha256"])
+    seal = site.keep(connection, "seal", lambda: version_of(site.settings)["sha256"])
     told = citation(connection, asked.organ, asked.year, version_id=shown["id"])
     return {
         "zh": in_chinese(told, seal),

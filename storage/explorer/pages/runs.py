@@ -21,7 +21,7 @@ _MOST = 50
 
 def routes(site: Site) -> Iterator[Route]:
     def runs(request: Request, connection: sa.Connection) -> Response:
-        told = site.keep("runs", lambda: recorded_runs(connection))
+        told = site.keep(connection, "runs", lambda: recorded_runs(connection))
         first = number(request, "from")
         shown = [run for run in told if first is None or run["id"] <= first]
         after = shown[_MOST]["id"] if len(shown) > _MOST else None
@@ -31,7 +31,7 @@ def routes(site: Site) -> Iterator[Route]:
 
     def run(request: Request, connection: sa.Connection) -> Response:
         run_id = whole("run", request.path_params["run"])
-        found = site.keep(("run", run_id), lambda: run_report(connection, run_id))
+        found = site.keep(connection, ("run", run_id), lambda: run_report(connection, run_id))
         page = whole_page(found, language(request))
         return site.page(request, "run.html.jinja", run=found, page=page)
 
