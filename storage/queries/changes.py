@@ -16,6 +16,7 @@ from storage.schema import Moment, attempts, captures, observations, organs
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
+from storage.standing import stands
 from storage.withdrawals import tombstones
 
 Kind: TypeAlias = Literal[
@@ -26,6 +27,8 @@ Cursor: TypeAlias = tuple[str, str, int]
 
 _GOOD = ("ok", "not_modified")
 _LEAST = timedelta(microseconds=1)
+# So many rows are soon looked through.
+_FEW = 5_000
 
 
 class Event(TypedDict):
@@ -64,19 +67,48 @@ def changes(
 
     `limit`: no more than so many, those that come after the event `after` in this order.
     """
-    span = _Span(since, until, division, organ_id, limit, after)
+    short = _short(connection, since, until)
+    few = not short and _few_reports(connection, division, organ_id)
+    span = _Span(since, until, division, organ_id, limit, after, by_time=not few)
     told: list[Event] = []
     # Most are sights. What is older than all that is told already is not looked for.
     for asked in (_seen, _moved, _gone, _withdrawn):
         told = sorted([*told, *asked(connection, span)], key=_place, reverse=True)[:limit]
-        if limit and len(told) == limit:
+        full = bool(told) and len(told) == limit
+        if full:
             last = datetime.fromisoformat(told[-1]["at"])
             span = replace(span, since=max(since, last - _LEAST))
+        # Few sights of a long span are a move or a removal, and it would be looked at each.
+        span = replace(span, by_time=short or (full and not few))
     for event in told:
         before, now = event["before_version_id"], event["version_id"]
         if before is not None and now is not None:
             event["cells"], event["prose"] = differences(connection, before, now)
     return told
+
+
+def _few_reports(connection: sa.Connection, division: str | None, organ_id: int | None) -> bool:
+    """Whether what is asked about has no more reports than are soon looked through."""
+    s = stands(None).c
+    query = sa.select(s.report_id)
+    if organ_id is not None:
+        query = query.where(s.organ_id == organ_id)
+    if division is not None:
+        query = query.where(in_division(s.division_code, division))
+    return _no_more(connection, query)
+
+
+def _short(connection: sa.Connection, since: datetime, until: datetime) -> bool:
+    """Whether no more was captured in the span than is soon looked through."""
+    c = captures.c
+    query = sa.select(c.id).where(c.fetched_at > since, c.fetched_at <= until)
+    return _no_more(connection, query)
+
+
+def _no_more(connection: sa.Connection, query: sa.Select[Any]) -> bool:
+    some = query.limit(_FEW + 1).subquery()
+    count = sa.select(sa.func.count()).select_from(some)
+    return bool(connection.execute(count).scalar_one() <= _FEW)
 
 
 def _place(event: Event) -> Cursor:
@@ -93,6 +125,8 @@ class _Span:
     organ_id: int | None
     limit: int | None
     after: Cursor | None
+    # Whether the index of the moments finds it, or those of what it is about.
+    by_time: bool
 
     def ask(
         self,
@@ -103,6 +137,8 @@ class _Span:
         number: sa.ColumnElement[int],
     ) -> Iterator[Event]:
         """One query's events, newest first. It brings the columns of an event but these three."""
+        # No database knows beforehand which is the fewer; one that must compute looks elsewhere.
+        at = at if self.by_time else sa.func.coalesce(at, at)
         o, place = organs.c, (at, kind, number)
         query = query.add_columns(at.label("at"), kind.label("kind"), number.label("number"))
         query = query.where(at > self.since, at <= self.until)
