@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from storage.schema import Moment, attempts, captures, observations, organs
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
+from storage.standing import stands
 from storage.withdrawals import tombstones
 
 Kind: TypeAlias = Literal[
@@ -25,6 +26,9 @@ Kind: TypeAlias = Literal[
 Cursor: TypeAlias = tuple[str, str, int]
 
 _GOOD = ("ok", "not_modified")
+_LEAST = timedelta(microseconds=1)
+# So many rows are soon looked through.
+_FEW = 5_000
 
 
 class Event(TypedDict):
@@ -63,20 +67,52 @@ def changes(
 
     `limit`: no more than so many, those that come after the event `after` in this order.
     """
-    span = _Span(since, until, division, organ_id, limit, after)
-    found = [
-        *_seen(connection, span),
-        *_moved(connection, span),
-        *_gone(connection, span),
-        *_withdrawn(connection, span),
-    ]
-    found.sort(key=lambda event: (event["at"], event["kind"], event["number"]), reverse=True)
-    told = found[:limit]
+    short = _short(connection, since, until)
+    few = not short and _few_reports(connection, division, organ_id)
+    span = _Span(since, until, division, organ_id, limit, after, by_time=not few)
+    told: list[Event] = []
+    # Most are sights. What is older than all that is told already is not looked for.
+    for asked in (_seen, _moved, _gone, _withdrawn):
+        told = sorted([*told, *asked(connection, span)], key=_place, reverse=True)[:limit]
+        full = bool(told) and len(told) == limit
+        if full:
+            last = datetime.fromisoformat(told[-1]["at"])
+            span = replace(span, since=max(since, last - _LEAST))
+        # Few sights of a long span are a move or a removal, and it would be looked at each.
+        span = replace(span, by_time=short or (full and not few))
     for event in told:
         before, now = event["before_version_id"], event["version_id"]
         if before is not None and now is not None:
             event["cells"], event["prose"] = differences(connection, before, now)
     return told
+
+
+def _few_reports(connection: sa.Connection, division: str | None, organ_id: int | None) -> bool:
+    """Whether what is asked about has no more reports than are soon looked through."""
+    s = stands(None).c
+    query = sa.select(s.report_id)
+    if organ_id is not None:
+        query = query.where(s.organ_id == organ_id)
+    if division is not None:
+        query = query.where(in_division(s.division_code, division))
+    return _no_more(connection, query)
+
+
+def _short(connection: sa.Connection, since: datetime, until: datetime) -> bool:
+    """Whether no more was captured in the span than is soon looked through."""
+    c = captures.c
+    query = sa.select(c.id).where(c.fetched_at > since, c.fetched_at <= until)
+    return _no_more(connection, query)
+
+
+def _no_more(connection: sa.Connection, query: sa.Select[Any]) -> bool:
+    some = query.limit(_FEW + 1).subquery()
+    count = sa.select(sa.func.count()).select_from(some)
+    return bool(connection.execute(count).scalar_one() <= _FEW)
+
+
+def _place(event: Event) -> Cursor:
+    return event["at"], event["kind"], event["number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +125,8 @@ class _Span:
     organ_id: int | None
     limit: int | None
     after: Cursor | None
+    # Whether the index of the moments finds it, or those of what it is about.
+    by_time: bool
 
     def ask(
         self,
@@ -99,6 +137,8 @@ class _Span:
         number: sa.ColumnElement[int],
     ) -> Iterator[Event]:
         """One query's events, newest first. It brings the columns of an event but these three."""
+        # No database knows beforehand which is the fewer; one that must compute looks elsewhere.
+        at = at if self.by_time else sa.func.coalesce(at, at)
         o, place = organs.c, (at, kind, number)
         query = query.add_columns(at.label("at"), kind.label("kind"), number.label("number"))
         query = query.where(at > self.since, at <= self.until)
@@ -110,6 +150,12 @@ class _Span:
             query = query.where(in_division(o.division_code, self.division))
         if self.organ_id is not None:
             query = query.where(o.id == self.organ_id)
+        if self.limit is not None:
+            # An index gives the moments in their order, and not what else the order is made of.
+            moments = query.with_only_columns(at).order_by(at.desc())
+            last_of_all = moments.offset(max(self.limit - 1, 0)).limit(1)
+            least = connection.execute(last_of_all).scalar()
+            query = query if least is None else query.where(at >= least)
         query = query.order_by(*(column.desc() for column in place)).limit(self.limit)
         for row in connection.execute(query):
             yield Event(
@@ -138,12 +184,14 @@ def _seen(connection: sa.Connection, span: _Span) -> Iterator[Event]:
         other.report_id == v.report_id, other.part == v.part, other.name == v.name, other.id != v.id
     )
     earlier, sight = versions.alias("earlier").c, observations.alias("sight").c
+    sights = ((each.seen_at, each.version_id, each.capture_id) for each in (sight, o))
+    then, now = (sa.tuple_(*each) for each in sights)
     before = (
         sa.select(earlier.id)
         .where(earlier.report_id == v.report_id, earlier.part == v.part, earlier.name == v.name)
         .where(sight.version_id == earlier.id)
-        .where(sa.tuple_(sight.seen_at, sight.version_id) < sa.tuple_(o.seen_at, o.version_id))
-        .order_by(sight.seen_at.desc(), sight.version_id.desc())
+        .where(then < now)
+        .order_by(sight.seen_at.desc(), sight.version_id.desc(), sight.capture_id.desc())
         .limit(1)
     )
     last = before.scalar_subquery()
@@ -216,6 +264,10 @@ def _gone(connection: sa.Connection, span: _Span) -> Iterator[Event]:
         .scalar_subquery()
     )
     now = _is_gone(attempts.c)
+    # Where a part of a report is withdrawn, what is left of it must have stood at the address.
+    hidden = [stone.report_id for stone in tombstones(connection).values()]
+    left = sa.select(versions.c.id).join(observations, observations.c.version_id == versions.c.id)
+    left = left.where(observations.c.alias_id == a.id)
     query = (
         _of(sa.null(), sa.null(), captures.c.id, a.title)
         .select_from(captures)
@@ -224,7 +276,7 @@ def _gone(connection: sa.Connection, span: _Span) -> Iterator[Event]:
         .join(reports, reports.c.id == a.report_id)
         .join(organs, organs.c.id == reports.c.organ_id)
         .where(a.part == "page", sa.or_(now == 1, attempts.c.outcome.in_(_GOOD)))
-        .where(before != now)
+        .where(before != now, sa.or_(a.report_id.not_in(hidden), left.exists()))
     )
     kind = sa.case((now == 1, "removed"), else_="returned")
     return span.ask(connection, query, captures.c.fetched_at, kind, a.id)
@@ -239,7 +291,7 @@ def _is_gone(asked: Any) -> sa.ColumnElement[int]:
 def _withdrawn(connection: sa.Connection, span: _Span) -> Iterator[Event]:
     """What is withdrawn today, when it was; no more is told of it."""
     for stone in tombstones(connection).values():
-        place = (stone.since.isoformat(), "withdrawn", stone.report_id)
+        place: Cursor = (stone.since.isoformat(), "withdrawn", stone.report_id)
         if not span.since < stone.since <= span.until:
             continue
         if span.organ_id not in (None, stone.organ_id):
