@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import tomllib
 import zipfile
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,24 +23,32 @@ import sqlalchemy as sa
 from frictionless import validate
 from python_calamine import CalamineWorkbook
 
+from storage import cli
+from storage.asof import AsOf
 from storage.corrections import Entry, correct_cell
+from storage.database import consistent, open_for_reading
 from storage.errors import BadQuestion, DirectoryError, NotInArchive, SettingsError
 from storage.evidence.seal import seal
 from storage.exports import taking
 from storage.exports.bytes import texts_of
 from storage.exports.citing import as_bibtex, in_chinese, in_english
+from storage.exports.formats import csv as csv_form
 from storage.exports.formats import xlsx
 from storage.exports.notices import statutory
-from storage.exports.source import Selection
+from storage.exports.rows import Row
+from storage.exports.source import Selection, Source
 from storage.exports.tables import tables
 from storage.exports.taking import ACCOUNT, export, formats
 from storage.exports.text import guarded, plain
+from storage.facts import store_reading
 from storage.queries.citation import citation
 from storage.queries.organs import find_organ
 from storage.settings import Settings
 from tests.crawling import BIN, ROOT
-from tests.databases import NOW, TIANSHAN, Crawl, reading
+from tests.databases import NOW, TIANSHAN, Crawl, key, reading
 
+# What does not hang on the database.
+ON_SQLITE = pytest.mark.parametrize("dialect", ["sqlite"])
 EVIL = '=HYPERLINK("http://h","点")'
 
 
@@ -67,16 +78,14 @@ def taken(
     return out
 
 
-@pytest.mark.parametrize("form", formats())
-def test_twice_the_same_bytes(
-    archive: sa.Engine, settings: Settings, tmp_path: Path, form: str
-) -> None:
-    one, two = (taken(archive, settings, form, tmp_path / each) for each in ("one", "two"))
-    files = sorted(path.name for path in one.iterdir())
-    assert files == sorted(path.name for path in two.iterdir())
-    assert len(files) > 1
-    for name in files:
-        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+def test_twice_the_same_bytes(archive: sa.Engine, settings: Settings, tmp_path: Path) -> None:
+    for form in formats():
+        one, two = (taken(archive, settings, form, tmp_path / form / each) for each in "12")
+        files = sorted(path.name for path in one.iterdir())
+        assert files == sorted(path.name for path in two.iterdir())
+        assert len(files) > 1
+        for name in files:
+            assert (one / name).read_bytes() == (two / name).read_bytes(), (form, name)
 
 
 def test_blank_zero_and_dash_are_three_things_everywhere(
@@ -133,6 +142,7 @@ def test_a_guarded_text_comes_back(text: str) -> None:
     assert not guarded(text).startswith(("=", "+", "-", "@", "\t", "\r", "＝"))
 
 
+@ON_SQLITE
 def test_no_text_is_a_formula(archive: sa.Engine, settings: Settings, tmp_path: Path) -> None:
     told = (taken(archive, settings, "csv", tmp_path / "c") / "sections.csv").read_bytes()
     assert told.startswith(b"\xef\xbb\xbf")
@@ -146,6 +156,7 @@ def test_no_text_is_a_formula(archive: sa.Engine, settings: Settings, tmp_path: 
     assert b"HYPERLINK(" in sheets
 
 
+@ON_SQLITE
 def test_the_package_is_valid_and_has_every_word_explained(
     archive: sa.Engine, settings: Settings, tmp_path: Path
 ) -> None:
@@ -174,6 +185,7 @@ def test_labels_are_those_the_reader_goes_by() -> None:
             assert known.zh == table["title"]
 
 
+@ON_SQLITE
 def test_a_wacz_has_the_records_as_they_lie(
     archive: sa.Engine, settings: Settings, tmp_path: Path
 ) -> None:
@@ -210,6 +222,7 @@ def test_what_cannot_be_looked_into_stays() -> None:
     assert texts_of(b"HTTP/1.1 200 OK\r\n\r\n", b"PK\x03\x04 no zip") is None
 
 
+@ON_SQLITE
 def test_nothing_else_is_overwritten(
     archive: sa.Engine, settings: Settings, tmp_path: Path
 ) -> None:
@@ -226,7 +239,10 @@ def test_nothing_else_is_overwritten(
     assert sorted(path.name for path in out.iterdir()) == [ACCOUNT, "ledger.jsonl", "reports.jsonl"]
 
 
-@pytest.mark.parametrize("form", formats())
+# The three that write by other means than a file of their own; the database is the same to each.
+@pytest.mark.parametrize(
+    ("dialect", "form"), [("sqlite", each) for each in ("sqlite", "wacz", "xlsx")]
+)
 def test_a_full_disk_leaves_nothing(
     archive: sa.Engine, settings: Settings, tmp_path: Path, form: str
 ) -> None:
@@ -248,6 +264,127 @@ def test_a_full_disk_leaves_nothing(
     assert list(out.parent.iterdir()) == []
 
 
+@ON_SQLITE
+def test_told_to_stop_it_leaves_nothing(
+    archive: sa.Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "deep" / "out"
+
+    def stopped(folder: Path, source: Source, encoding: str) -> None:
+        (folder / "cells.csv").write_text("half", encoding)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(csv_form, "write_tables", stopped)
+    monkeypatch.setattr(sys, "argv", ["archive", "export", "csv", str(out)])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert list(out.parent.iterdir()) == []
+
+
+@ON_SQLITE
+def test_more_rows_than_a_sheet_holds_are_refused(
+    archive: sa.Engine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the explanations alone there are more.
+    monkeypatch.setattr(xlsx, "MOST_ROWS", 20)
+    with pytest.raises(BadQuestion, match=r"a sheet of XLSX holds 20 rows .* or take csv"):
+        taken(archive, settings, "xlsx", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_export_tells_of_one_moment(
+    archive: sa.Engine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it goes on, a crawl finds a version and an organ, and a person corrects."""
+
+    def meanwhile(folder: Path, source: Source, encoding: str) -> None:
+        reports = source.tables()
+        first = next(reports)
+        with Crawl(archive, settings.warc_directory) as crawl:
+            crawl.page(b"<p>3</p>", reading("7", "7", "7", "7"), title="新", report=key())
+            other = key("天山区教育局", 2020, "department")
+            crawl.page(b"<p>4</p>", reading("7", "7", "7", "7"), title="新", report=other)
+        with archive.begin() as connection:
+            of = Entry("me", "it says so", "the page", NOW)
+            correct_cell(connection, 1, "applications.granted.total", "77", of)
+        seal(settings, NOW)
+        told.extend([first, *reports])
+
+    told: list[tuple[str, Row]] = []
+    monkeypatch.setattr(csv_form, "write_tables", meanwhile)
+    sealed = taking.version_of(settings)
+    reading_only = open_for_reading(settings)
+    assert reading_only is not None
+    with consistent(reading_only).connect() as connection:
+        connection.execute(sa.text("SELECT count(*) FROM reports")).scalar()
+        about = export(connection, settings, "csv", tmp_path / "x", Selection())
+    reading_only.dispose()
+    assert about["archive"] == sealed != taking.version_of(settings)
+    assert [row["title"] for name, row in told if name == "reports"] == [EVIL]
+    assert {row["raw"] for name, row in told if name == "cells"} == {"0", "", "—", "13"}
+    assert [row["corrected_raw"] for name, row in told if name == "corrections"] == ["14"]
+    assert "天山区教育局" not in {row["organ"] for _, row in told}
+
+
+def test_as_of_goes_all_the_way(archive: sa.Engine, settings: Settings, tmp_path: Path) -> None:
+    """The first version had been seen by then, the second not; a later correction was not made."""
+    with archive.begin() as connection:
+        of = Entry("me", "it says so", "the page", NOW + timedelta(days=1))
+        correct_cell(connection, 1, "applications.granted.total", "15", of)
+    with archive.connect() as connection:
+        seen = connection.execute(sa.text("SELECT id, first_seen FROM versions ORDER BY id")).all()
+        then = AsOf(_moment(seen[0][1]) + timedelta(seconds=1))
+        organ = find_organ(connection, TIANSHAN)
+        cell = "applications.granted.total"
+        old = citation(connection, organ, 2019, cell=cell, as_of=then)
+        now = citation(connection, organ, 2019, cell=cell)
+        with pytest.raises(NotInArchive, match="no version 2 as known at"):
+            citation(connection, organ, 2019, version_id=2, as_of=then)
+        with pytest.raises(NotInArchive, match="as known at 2020"):
+            citation(connection, organ, 2019, as_of=AsOf.parse("2020-01-01"))
+        with pytest.raises(BadQuestion, match="has no cell"):
+            citation(connection, organ, 2019, cell="no.such.cell", as_of=then)
+    assert (old["version_id"], old["number"], old["title"]) == (1, 1, "旧")
+    assert old["figure"] is not None
+    assert now["figure"] is not None
+    assert (old["figure"]["raw"], now["figure"]["raw"]) == ("4", "13")
+    out = taken(archive, settings, "jsonl", tmp_path / "j", Selection(as_of=then))
+    told = json.loads((out / "reports.jsonl").read_text("utf-8"))
+    assert [each["raw"] for each in told["cells"]] == ["1", "2", "3", "4"]
+    held = [each["correction"] and each["correction"]["raw"] for each in told["cells"]]
+    assert held == [None, None, None, "14"]
+    assert [each["version_id"] for each in told["sources"]] == [1]
+    assert told["urls"] == ["http://www.xjtsq.gov.cn/info/3168/1.htm"]
+    account = json.loads((out / ACCOUNT).read_bytes())
+    assert account["wanted"]["as_of"] == account["told_up_to"] == then.at.isoformat()
+
+
+def test_a_figure_of_a_file_is_cited_from_the_file(engine: sa.Engine, settings: Settings) -> None:
+    with Crawl(engine, settings.warc_directory) as crawl:
+        crawl.page(b"<p>see the file</p>", None)
+        file = crawl.attachment(b"PK")
+    with engine.begin() as connection:
+        store_reading(connection, file.id, reading("1", "2", "3", "4"), NOW)
+    with engine.connect() as connection:
+        organ = find_organ(connection, TIANSHAN)
+        told = citation(connection, organ, 2019, cell="applications.granted.total")
+        assert citation(connection, organ, 2019)["version_id"] != told["version_id"]
+    assert (told["version_id"], told["url"].rpartition("/")[2]) == (file.id, "report.docx")
+
+
+def _moment(said: str | datetime) -> datetime:
+    found = datetime.fromisoformat(said) if isinstance(said, str) else said
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@ON_SQLITE
 def test_clear_errors(archive: sa.Engine, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(BadQuestion, match="one of csv, jsonl"):
         taken(archive, settings, "pdf", tmp_path / "x")
@@ -255,6 +392,7 @@ def test_clear_errors(archive: sa.Engine, settings: Settings, tmp_path: Path) ->
         taken(archive, settings, "csv", tmp_path / "x", Selection(portal="nowhere"))
 
 
+@ON_SQLITE
 def test_a_missing_extra_is_one_line(
     archive: sa.Engine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +419,7 @@ def test_a_citation_leads_to_the_bytes(archive: sa.Engine, settings: Settings) -
     assert "[EB/OL]" in in_chinese(told, None)
 
 
+@ON_SQLITE
 def test_bibtex_takes_no_text_for_its_own(archive: sa.Engine) -> None:
     with archive.connect() as connection:
         told = citation(connection, find_organ(connection, TIANSHAN), 2019)

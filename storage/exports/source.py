@@ -14,6 +14,7 @@ from storage.asof import AsOf
 from storage.exports.rows import Row, owed, rows_of
 from storage.ledger import ledger
 from storage.queries.taking import Taken, taken
+from storage.schema import organs
 from storage.settings import Settings
 
 
@@ -87,11 +88,22 @@ class Source:
             yield "ledger", row
 
     def ledger(self) -> Iterator[Row]:
-        """What should exist, as known then."""
+        """What should exist, as known then: a division at a time, or all of it would be held."""
         w = self.wanted
-        known = ledger(self.connection, at=self.at, year=w.year, organ_id=w.organ_id)
-        for cell in known:
-            fits = cell["division_code"].startswith(w.division or "")
-            if fits and w.portal in (None, cell["portal"]):
-                self.rows["ledger"] += 1
-                yield owed(cell)
+        for code in self._divisions():
+            told = ledger(
+                self.connection, at=self.at, division=code, year=w.year, organ_id=w.organ_id
+            )
+            for cell in told:
+                if w.portal in (None, cell["portal"]):
+                    self.rows["ledger"] += 1
+                    yield owed(cell)
+
+    def _divisions(self) -> list[str]:
+        o, w = organs.c, self.wanted
+        query = sa.select(o.division_code).distinct().order_by(o.division_code)
+        if w.division is not None:
+            query = query.where(o.division_code.startswith(w.division, autoescape=True))
+        if w.organ_id is not None:
+            query = query.where(o.id == w.organ_id)
+        return list(self.connection.execute(query).scalars())

@@ -15,7 +15,7 @@ from storage.exports.source import Source
 from storage.exports.tables import Table, tables
 
 # Rows that are held before they are written.
-_GROUP = 50_000
+_GROUP = 20_000
 _TYPES = {
     "integer": pa.int64(),
     "number": pa.float64(),

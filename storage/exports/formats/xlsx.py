@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -71,6 +72,10 @@ def write(folder: Path, source: Source) -> None:
     finally:
         # Else it would be written once more when it is collected.
         workbook.fileclosed = True
+        for sheet in workbook.worksheets():
+            # On a full disk closing them fails as well.
+            with suppress(OSError):
+                sheet.row_data_fh.close()
 
 
 @dataclass(slots=True)
