@@ -20,6 +20,7 @@ from storage.asof import AsOf
 from storage.errors import BadQuestion
 from storage.packing import STATES
 from storage.personal import find
+from storage.queries.organs import in_division
 from storage.schema import corrections, figures, form_cells, organs, readings
 from storage.standing import reports_of, stands
 from storage.withdrawals import Tombstone, tombstones
@@ -82,10 +83,10 @@ class Scope:
     def conditions(self, standing: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         """Of a selectable with these columns."""
         s = standing.c
-        wanted = {s.organ_id: self.organ_id, s.year: self.year, s.kind: self.kind}
-        told = [column == value for column, value in wanted.items() if value is not None]
+        wanted = {"organ_id": self.organ_id, "year": self.year, "kind": self.kind}
+        told = [s[name] == value for name, value in wanted.items() if value is not None]
         if self.division is not None:
-            told.append(s.division_code.startswith(self.division, autoescape=True))
+            told.append(in_division(s.division_code, self.division))
         if self.organ_ids is not None:
             told.append(s.organ_id.in_(self.organ_ids))
         return told

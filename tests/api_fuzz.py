@@ -148,7 +148,9 @@ def generated(
             "phases": {"stateful": {"enabled": False}},
             "checks": {
                 # Withdrawn things are there and well asked for.
-                "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "401", "404", "410"]}
+                "positive_data_acceptance": {
+                    "expected-statuses": ["2xx", "304", "401", "404", "410"]
+                }
             },
         }
     )

@@ -13,13 +13,14 @@ from storage.asof import AsOf
 from storage.assessments import newest_assessment
 from storage.errors import BadQuestion
 from storage.leaving import leaves
-from storage.onecell import Scope, standing
+from storage.onecell import Scope
 from storage.packing import unpack_verdicts
 from storage.schema import (
     assessment_findings,
     assessments,
     findings,
     form_checks,
+    organs,
     readings,
 )
 from storage.withdrawals import withdrawn_readings
@@ -109,9 +110,24 @@ def _check(key: _Key, counted: Counter[str], reports: int, relation: bool) -> Ch
     )
 
 
+def _standing(scope: Scope, by: By) -> sa.Subquery:
+    """A row for each annual report that is shown, with the reading that stands for it."""
+    stood = scope.stands()
+    s = stood.c
+    query = sa.select(s.report_id, s.organ_id, s.division_code, s.year, s.reading_id, s.form_id)
+    if by == "organ":
+        query = query.add_columns(organs.c.name.label("organ"))
+        query = query.join_from(stood, organs, organs.c.id == s.organ_id)
+    return query.where(s.kind == "annual").subquery("standing_reports")
+
+
 def _told(rows: sa.Subquery, by: By) -> Sequence[sa.ColumnElement[Any]]:
-    s = rows.c
-    return {"rule": [], "year": [s.year], "organ": [s.division_code, s.organ]}[by]
+    names: dict[By, tuple[str, ...]] = {
+        "rule": (),
+        "year": ("year",),
+        "organ": ("division_code", "organ"),
+    }
+    return [rows.c[name] for name in names[by]]
 
 
 def _key(row: sa.Row[Any], by: By) -> tuple[str | None, str | None, int | None]:
@@ -127,7 +143,7 @@ def _within(
     most say the same, so the database counts them as they are packed.
     """
     rules = _rules(connection)
-    reports = standing(scope)
+    reports = _standing(scope, by)
     s, told = reports.c, _told(reports, by)
     query: sa.Select[Any] = (
         sa.select(*told, s.form_id, readings.c.verdicts, sa.func.count().label("times"))
@@ -155,7 +171,7 @@ def _beside(
     """What is no relation of a form: findings of readings, and what follows from others. Key,
     verdict, how often, in how many reports.
     """
-    reports = standing(scope)
+    reports = _standing(scope, by)
     s, f, a = reports.c, findings.c, assessment_findings.c
     told = _told(reports, by)
     own = (
