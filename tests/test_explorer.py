@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 
 import pytest
@@ -142,4 +143,30 @@ def test_what_was_read_before_a_withdrawal_is_not_kept_after_it(
     with site.connection() as late:
         assert site.keep(late, "reports", lambda: reports(late)) == 0
     watch.close()
+    reading_only.dispose()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_a_database_that_was_replaced_is_read_anew(engine: sa.Engine, settings: Settings) -> None:
+    assert settings.sqlite_path is not None
+    path = settings.sqlite_path
+    copy = path.with_suffix(".copy")
+    with Crawl(engine, settings.warc_directory) as crawl:
+        crawl.page(b"x", reading("1", "1", "1", "1"))
+    reading_only = open_for_reading(settings)
+    assert reading_only is not None
+    with TestClient(make_app(reading_only, settings)) as browser:
+        tag = browser.get("/changes").headers["etag"]
+        assert browser.get("/captures/1").status_code == 200
+        with sqlite3.connect(path) as old, sqlite3.connect(copy) as new:
+            old.backup(new)
+        engine.dispose()
+        for each in path.parent.glob(f"{path.name}*"):
+            each.rename(path.parent / f"away{each.name}")
+        for address in ("/changes", "/captures/1", "/api/v1/runs"):
+            assert browser.get(address, headers={"If-None-Match": tag}).status_code == 503
+        copy.rename(path)
+        again = browser.get("/changes", headers={"If-None-Match": tag})
+        assert again.status_code == 200
+        assert browser.get("/captures/1").status_code == 200
     reading_only.dispose()
