@@ -6,6 +6,7 @@ import re
 import unicodedata
 import zipfile
 import zlib
+from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import quote, unquote, urlsplit
 
@@ -39,7 +40,7 @@ _LONGEST = 80
 _NOT_A_ZIP = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError,
 )  # fmt: skip
-# Of a packed file, so much is looked through for numbers of persons.
+# Of a packed file, unpacked, so much is looked through for numbers of persons.
 _MOST_XML = 32_000_000
 # A packed file in a packed file in a packed file is looked into; nobody delivers more.
 _DEEPEST = 2
@@ -101,7 +102,7 @@ def holds_numbers(body: bytes) -> bool:
     reader: plain text and RTF, and the texts and names within a packed file, also one in another.
     """
     if body.startswith(_ZIP):
-        return any(find(text) for text in _texts_packed(body, _MOST_XML))
+        return any(find(text) for text in _texts_packed(body, _Room()))
     return any(find(text) for text in _texts_of(body))
 
 
@@ -117,23 +118,36 @@ def _texts_of(body: bytes) -> list[str]:
     return [body.decode(codec, "replace") for codec in codecs]
 
 
-def _texts_packed(body: bytes, left: int, depth: int = 0) -> list[str]:
+@dataclass(slots=True)
+class _Room:
+    """How many unpacked bytes may still be looked at, of a file with all that is packed in it."""
+
+    left: int = _MOST_XML
+
+    def read(self, packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+        with packed.open(member) as file:
+            body = file.read(self.left)
+        self.left -= len(body)
+        return body
+
+
+def _texts_packed(body: bytes, room: _Room, depth: int = 0) -> list[str]:
     texts: list[str] = []
     try:
         with zipfile.ZipFile(BytesIO(body)) as packed:
             for member in packed.infolist():
                 texts.append(member.filename)
                 with packed.open(member) as file:
-                    inner = file.read(left)
-                left -= len(inner)
-                if inner.startswith(_ZIP):
-                    texts += _texts_packed(inner, left, depth + 1) if depth < _DEEPEST else []
+                    is_packed = file.read(len(_ZIP)) == _ZIP
+                if is_packed and depth < _DEEPEST:
+                    texts += _texts_packed(room.read(packed, member), room, depth + 1)
                 elif member.filename.lower().endswith(_MARKED):
                     # Within a paragraph markup parts nothing; between paragraphs and cells it does.
-                    parted = re.sub(rb"</(?:w:p|a:p|c|row|si)>", b"\n", inner)
+                    marked = room.read(packed, member)
+                    parted = re.sub(rb"</(?:w:p|a:p|c|row|si)>", b"\n", marked)
                     texts.append(re.sub(rb"<[^>]*>", b"", parted).decode("utf-8", "replace"))
                 elif member.filename.lower().endswith(_PLAIN):
-                    texts += _texts_of(inner)
+                    texts += _texts_of(room.read(packed, member))
     except _NOT_A_ZIP:
         # Torn or locked: what could be read was.
         return texts
