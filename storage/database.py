@@ -181,6 +181,17 @@ def address(engine: sa.Engine) -> str:
     return f"the database {engine.url.render_as_string(hide_password=True)}"
 
 
+def sqlite_file(engine: sa.Engine) -> tuple[int, int] | None:
+    """Which file lies at the address of a SQLite database; None where none does."""
+    named = str(engine.url.database).removeprefix("file://").partition("?")[0]
+    path = Path(unquote(named))
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_dev, told.st_ino
+
+
 def _prepare(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
@@ -214,7 +225,7 @@ def _sqlite_engine(url: str, writing: bool) -> sa.Engine:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
+    def prepare(connection: Any, record: Any) -> None:
         # The driver's own transactions start at the first INSERT and leave DDL outside; ours begin
         # where SQLAlchemy says so, below.
         connection.isolation_level = None
@@ -225,7 +236,14 @@ def _sqlite_engine(url: str, writing: bool) -> sa.Engine:
             # WAL's default, NORMAL, may lose the last commits with the power.
             connection.execute("PRAGMA synchronous = FULL")
         else:
+            record.info["file"] = sqlite_file(engine)
             connection.execute("PRAGMA query_only = ON")
+
+    @sa.event.listens_for(engine, "checkout")
+    def is_still_there(_connection: Any, record: Any, _proxy: Any) -> None:
+        # An open file is read on when another took its place, and what is withdrawn there is shown.
+        if not writing and record.info.get("file") != sqlite_file(engine):
+            raise sa.exc.DisconnectionError
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

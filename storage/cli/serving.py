@@ -60,7 +60,8 @@ def serve(
         ):
             here, there = url or _origin(host, mine), replay_url or _origin(host, its)
             archived = make_replay(engine, settings, explorer=here.rstrip("/"))
-            _run(make_app(engine, settings, replay=there.rstrip("/")), mine, archived, its)
+            explorer = make_app(engine, settings, replay=there.rstrip("/"))
+            _run(explorer, mine, archived, its, behind=bool(url))
     finally:
         engine.dispose()
 
@@ -89,15 +90,22 @@ def _origin(host: str, listener: socket.socket) -> str:
     return f"http://{named}:{listener.getsockname()[1]}"
 
 
-def _run(explorer: ASGIApp, mine: socket.socket, archived: ASGIApp, its: socket.socket) -> None:
-    """Both until a signal comes: the explorer hears it, and takes the replay along."""
+def _run(
+    explorer: ASGIApp, mine: socket.socket, archived: ASGIApp, its: socket.socket, *, behind: bool
+) -> None:
+    """Both until a signal comes: the explorer hears it, and takes the replay along.
+
+    `behind`: another server is in front, and is believed (uvicorn's FORWARDED_ALLOW_IPS) whom it
+    asks for; where none is, whoever asks could name another client at every question.
+    """
     import uvicorn
 
     beside = uvicorn.Server(uvicorn.Config(archived, log_level="warning"))
     thread = threading.Thread(target=beside.run, kwargs={"sockets": [its]}, daemon=True)
     thread.start()
     try:
-        uvicorn.Server(uvicorn.Config(explorer, log_level="warning")).run(sockets=[mine])
+        config = uvicorn.Config(explorer, log_level="warning", proxy_headers=behind)
+        uvicorn.Server(config).run(sockets=[mine])
     finally:
         beside.should_exit = True
         thread.join(timeout=10)

@@ -164,7 +164,10 @@ def harmless_style(css: str, place: Place) -> str:
         asked = place.absolute(found[1] or found[2] or found[3] or "")
         return f'url("{place.image(asked)}")' if asked else "none"
 
-    return masked(_CSS_URL.sub(url, css))
+    told = _CSS_URL.sub(url, css)
+    for address in place.hidden:
+        told = told.replace(address, "")
+    return masked(told)
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -235,8 +238,7 @@ class _Writer(HTMLParser):
         if self._in_style:
             self._pieces.append((None, harmless_style(data, self._place)))
         elif self._stone is None:
-            for address, sentence in self._place.hidden.items():
-                data = data.replace(address, f"({sentence})")
+            data = self._without_hidden(data)
             self._pieces.append((self._length, data))
             self._texts.append(data)
             self._length += len(data)
@@ -275,8 +277,13 @@ class _Writer(HTMLParser):
                 if asked := self._place.absolute(value):
                     told.append((name, leads(asked)))
             else:
-                told.append((name, masked(value)))
+                told.append((name, masked(self._without_hidden(value))))
         return told
+
+    def _without_hidden(self, text: str) -> str:
+        for address, sentence in self._place.hidden.items():
+            text = text.replace(address, f"({sentence})")
+        return text
 
     def _withdrawn(self, address: str) -> str | None:
         if not self._place.hidden:

@@ -233,7 +233,9 @@ class _Replay:
         if held.kind != "text" or held.body is None:
             raise NotInArchive("there is no style sheet")
         text = archived.text_of(held.body, held.view["content_type"])
-        css = archived.harmless_style(text, self._place(held, {}))
+        with self.engine.connect() as connection:
+            hidden = withdrawn_addresses(connection)
+        css = archived.harmless_style(text, self._place(held, hidden))
         return Response(css, media_type="text/css; charset=utf-8", headers=_PART)
 
     def file(self, request: Request) -> Response:

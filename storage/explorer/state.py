@@ -16,8 +16,10 @@ from threading import Lock
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from storage.asof import ZONE
+from storage.database import sqlite_file
 from storage.errors import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ class Watch:
         self._engine = engine
         self._lock = Lock()
         self._connection: Any = None
+        self._file: tuple[int, int] | None = None
         # SQLite counts for each connection anew, and another process may show other words.
         self._process = secrets.token_hex(4)
 
@@ -57,15 +60,18 @@ class Watch:
     def _sqlite(self) -> str:
         # Of one connection that stays open and never writes: it counts what the others commit.
         with self._lock:
+            file = sqlite_file(self._engine)
+            if file != self._file:
+                self.close()
             try:
                 if self._connection is None:
-                    self._connection = self._engine.raw_connection()
+                    self._connection, self._file = self._engine.raw_connection(), file
                 cursor = self._connection.cursor()
                 told = cursor.execute("PRAGMA data_version").fetchone()[0]
                 cursor.close()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, DBAPIError) as error:
                 raise DatabaseUnavailable("the database does not answer") from error
-            return str(told)
+            return f"{file}.{told}"
 
 
 class Kept:
