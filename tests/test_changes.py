@@ -124,6 +124,17 @@ def test_a_span_begins_after_and_ends_with_its_moments(
     assert sorted(map(repr, pieces)) == sorted(map(repr, ask(engine)))
 
 
+@pytest.mark.parametrize("few", [True, False])
+def test_a_long_span_is_told_as_a_short_one(
+    engine: sa.Engine, planted: dict[str, int], few: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ({}, {"division": "65"}, {"limit": 3}, {"limit": 12, "division": "65"})
+    short = [ask(engine, **more) for more in asked]
+    monkeypatch.setattr("storage.queries.changes._short", lambda *span: False)
+    monkeypatch.setattr("storage.queries.changes._few_reports", lambda *of: few)
+    assert [ask(engine, **more) for more in asked] == short
+
+
 def test_sights_of_one_moment_are_one_event(engine: sa.Engine, tmp_path: Path) -> None:
     with Crawl(engine, tmp_path / "warc") as crawl:
         crawl.now = lambda: NOW  # type: ignore[method-assign]
