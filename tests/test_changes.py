@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -128,7 +129,12 @@ def test_a_span_begins_after_and_ends_with_its_moments(
 def test_a_long_span_is_told_as_a_short_one(
     engine: sa.Engine, planted: dict[str, int], few: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ({}, {"division": "65"}, {"limit": 3}, {"limit": 12, "division": "65"})
+    asked: tuple[dict[str, Any], ...] = (
+        {},
+        {"division": "65"},
+        {"limit": 3},
+        {"limit": 12, "division": "65"},
+    )
     short = [ask(engine, **more) for more in asked]
     monkeypatch.setattr("storage.queries.changes._short", lambda *span: False)
     monkeypatch.setattr("storage.queries.changes._few_reports", lambda *of: few)
