@@ -100,7 +100,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "changes": [["--since", "2019-01-01"]],
     "runs": [[]],
     "run": [[], ["1", "--lang", "zh"]],
-    "corrections": [[]],
+    "corrections": [[], ["--as-of", "2030-01-01"]],
     "withdrawals": [[]],
     "personal": [[]],
     "audit politeness": [[]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -122,6 +123,22 @@ def test_a_span_begins_after_and_ends_with_its_moments(
     spans = zip([week(-1), *moments], moments, strict=False)
     pieces = [event for since, until in spans for event in ask(engine, since=since, until=until)]
     assert sorted(map(repr, pieces)) == sorted(map(repr, ask(engine)))
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_a_long_span_is_told_as_a_short_one(
+    engine: sa.Engine, planted: dict[str, int], few: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: tuple[dict[str, Any], ...] = (
+        {},
+        {"division": "65"},
+        {"limit": 3},
+        {"limit": 12, "division": "65"},
+    )
+    short = [ask(engine, **more) for more in asked]
+    monkeypatch.setattr("storage.queries.changes._short", lambda *span: False)
+    monkeypatch.setattr("storage.queries.changes._few_reports", lambda *of: few)
+    assert [ask(engine, **more) for more in asked] == short
 
 
 def test_sights_of_one_moment_are_one_event(engine: sa.Engine, tmp_path: Path) -> None:

@@ -211,6 +211,7 @@ def test_the_commands_correct_list_and_take_back(crawl: Crawl, settings: Setting
     (made,) = operator.ask("corrections")
     assert (made["cell"], made["before"], made["after"]) == (TOTAL, "4 (number)", "7 (number)")
     assert operator.ask("corrections", "--review") == []
+    assert operator.ask("corrections", "--as-of", "2020-01-01") == []
     assert operator.archive("verify").returncode == 0
     assert (
         operator.archive("correct", "tianshan", "2019", "--is-year", "2018", *who).returncode == 0

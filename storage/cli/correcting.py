@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storage.cli.shared import Json, app, archive, print_json, write
+from storage.cli.shared import AsOfOption, BasisOption, Json, app, archive, as_of, print_json, write
 from storage.cli.shared import organ as find
 
 if TYPE_CHECKING:
@@ -103,13 +103,16 @@ def corrections(
     review: Annotated[
         bool, typer.Option("--review", help="Only those whose source says something else by now.")
     ] = False,
+    at: AsOfOption = None,
+    basis: BasisOption = "known",
     as_json: Json = False,
 ) -> None:
     """What persons hold against the machine, and which of it wants a second look."""
+    moment = as_of(at, basis)
     with archive(empty="[]" if as_json else None) as connection:
         from storage.queries.corrections import corrections as ask
 
-        found = [each for each in ask(connection) if each["review"] or not review]
+        found = [each for each in ask(connection, as_of=moment) if each["review"] or not review]
         if as_json:
             print_json(found)
         elif not found:
