@@ -25,6 +25,7 @@ T = TypeVar("T")
 MARK = "__leaves__"
 # Texts of one answer that are looked at once, however often they stand in it.
 _SHORT, _MOST_TOLD = 200, 5_000
+_FIGURES = frozenset((int, float, bool, type(None)))
 # What an alert says in words, and what it shows.
 _SAYING, _SHOWING = ("message", "message_zh"), ("before", "after", "last_good")
 
@@ -52,7 +53,7 @@ def personal_in(answer: object) -> Counter[Kind]:
     """How many different numbers of persons an answer holds before it leaves, by kind."""
     found = {
         (each.kind, re.sub(r"\W", "", text[each.start : each.end]))
-        for text in _texts(answer)
+        for text in set(_texts(answer))
         for each in find(text)
     }
     return Counter(kind for kind, _ in sorted(found))
@@ -84,8 +85,11 @@ class _Covers:
         self._addresses = re.compile(rf"(?:{'|'.join(longest_first)}){ends}") if withdrawn else None
 
     def over(self, answer: Any) -> Any:
-        # Most of an answer is figures and short words.
-        if answer is None or isinstance(answer, int | float):
+        # Most of an answer is figures and short words: told by their type alone.
+        kind = type(answer)
+        if kind is str:
+            return self._text(answer)
+        if kind in _FIGURES:
             return answer
         if isinstance(answer, str):
             return self._text(answer)
@@ -107,7 +111,10 @@ class _Covers:
         """What stands at a withdrawn address has no title either; an alert about a withdrawn report
         says only that.
         """
-        told = {name: self.over(each) for name, each in answer.items()}
+        over = self.over
+        told = {
+            name: each if type(each) in _FIGURES else over(each) for name, each in answer.items()
+        }
         if not self._withdrawn and not self._subjects:
             return told
         stone = self._withdrawn.get(str(answer.get("url")))
@@ -136,11 +143,14 @@ class _Covers:
 
 
 def _texts(answer: object) -> Iterator[str]:
-    if isinstance(answer, str):
-        yield answer
-    elif isinstance(answer, Mapping):
-        for each in answer.values():
-            yield from _texts(each)
-    elif isinstance(answer, Iterable):
-        for each in answer:
-            yield from _texts(each)
+    left = [answer]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            yield each
+        elif type(each) in _FIGURES:
+            continue
+        elif isinstance(each, Mapping):
+            left.extend(each.values())
+        elif isinstance(each, Iterable):
+            left.extend(each)

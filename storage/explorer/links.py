@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlencode
 
 
@@ -17,7 +18,7 @@ class Links:
         query = {name: value for name, value in asked.items() if value is not None}
         if self.lang is not None:
             query.setdefault("lang", self.lang)
-        text = "/" + "/".join(quote(str(part), safe="") for part in path)
+        text = "/" + "/".join([_quoted(part) for part in path])
         return f"{text}?{urlencode(query)}" if query else text
 
     def coverage(self, **asked: str | int | None) -> str:
@@ -43,3 +44,9 @@ class Links:
 
     def run(self, run_id: int) -> str:
         return self.to("runs", run_id)
+
+
+@lru_cache(maxsize=4096)
+def _quoted(part: str | int) -> str:
+    """A page names the same few parts in hundreds of links."""
+    return quote(str(part), safe="")

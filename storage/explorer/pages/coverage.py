@@ -17,7 +17,7 @@ from storage.asof import AsOf
 from storage.errors import NotInArchive
 from storage.explorer.asked import as_of as moment_of
 from storage.explorer.asked import number, one_of, whole, word
-from storage.explorer.choices import MOST, choices, division_asked
+from storage.explorer.choices import choices, division_asked
 from storage.explorer.pages.overview import by_year, years_of
 from storage.explorer.site import Site
 from storage.ledger import HELD, Cell, Proof, ledger
@@ -72,8 +72,8 @@ def routes(site: Site) -> Iterator[Route]:
         code = division_asked(request, connection)
         if code is None and len(known) == 1:
             code = known[0]["division_code"]
-        under = divisions(connection, division=code, most=MOST) if code else []
-        if code is None or not any(each["division_code"] == code for each in under):
+        division = None if code is None else exactly(connection, code)
+        if code is None or division is None:
             years, rows = site.keep(
                 connection, ("by year", code), lambda: by_year(connection, code)
             )
@@ -82,7 +82,6 @@ def routes(site: Site) -> Iterator[Route]:
             return site.page(
                 request, "divisions.html.jinja", years=years, rows=rows, known=known, code=code
             )
-        division = named(under, code)
         whole_map = site.keep(
             connection, ("map", code, as_of), lambda: map_of(connection, code, as_of)
         )
@@ -125,9 +124,7 @@ def routes(site: Site) -> Iterator[Route]:
             held=cell["state"] in HELD or cell["state"] == "removed",
             looks=looks_of(cell["proof"]),
             places=places(connection, captures),
-            division=named(
-                divisions(connection, division=organ.division_code), organ.division_code
-            ),
+            division=named(connection, organ.division_code),
             shown_pages=_SHOWN_PAGES,
             day=day,
         )
@@ -136,12 +133,18 @@ def routes(site: Site) -> Iterator[Route]:
     yield Route("/ledger/{division}/{organ:path}/{year}", site.answer(proof))
 
 
-def named(known: Sequence[Division], code: str) -> Division:
+def named(connection: sa.Connection, code: str) -> Division:
     """The division of a code. Raises NotInArchive."""
-    for each in known:
-        if each["division_code"] == code:
-            return each
-    raise NotInArchive(f"the archive knows no division {code}")
+    division = exactly(connection, code)
+    if division is None:
+        raise NotInArchive(f"the archive knows no division {code}")
+    return division
+
+
+def exactly(connection: sa.Connection, code: str) -> Division | None:
+    """The division that has this code, if any; others may begin with it."""
+    under = divisions(connection, division=code)
+    return next((each for each in under if each["division_code"] == code), None)
 
 
 def map_of(connection: sa.Connection, division: str, as_of: AsOf | None) -> Map:

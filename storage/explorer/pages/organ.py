@@ -18,7 +18,6 @@ from storage.explorer.figures import name_of
 from storage.explorer.pages.coverage import Row, map_of, named
 from storage.explorer.site import HERE, Lang, Site, Words, language, words
 from storage.queries.coverage import Field, coverage
-from storage.queries.holdings import divisions
 from storage.queries.lives import OrganLife, organ_lives
 from storage.queries.organs import Organ, organ_at
 from storage.queries.series import Point, series
@@ -74,7 +73,7 @@ def routes(site: Site) -> Iterator[Route]:
             request,
             "organ.html.jinja",
             organ=organ,
-            division=named(divisions(connection, division=code), code),
+            division=named(connection, code),
             life=_life(connection, organ),
             years=_years(row),
             row=row,
