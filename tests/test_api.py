@@ -23,6 +23,7 @@ from storage.explorer.api.declare import words
 from storage.explorer.api.problems import kinds
 from storage.explorer.api.resources import endpoints
 from storage.explorer.api.ways import BASE
+from storage.explorer.app import make_app
 from storage.queries.organs import find_organ
 from storage.queries.report import report
 from storage.settings import Settings
@@ -372,3 +373,16 @@ def test_the_questions_of_the_documentation_are_answered(api: TestClient) -> Non
     for address in asked:
         # The small archive's form has no such cell.
         assert api.get(address).status_code == (404 if "cell=" in address else 200), address
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_no_spelling_of_a_path_gets_around_the_token(
+    engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GONGKAI_API_TOKEN", "s3cret-of-the-test")
+    paths = ("//runs", "/runs/", "/./runs", "/%72uns", "/runs;x", "/RUNS", "", "/../v1/runs")
+    with TestClient(make_app(engine, settings)) as browser:
+        for path in paths:
+            for address in (f"{BASE}{path}", f"/API/v1{path}", f"/{BASE}{path}"):
+                for asked in ("", "?token=s3cret-of-the-test"):
+                    assert browser.get(address + asked).status_code in (401, 404), address
