@@ -205,19 +205,24 @@ def _measure(home: Path, pages: int) -> bool:
         print(f"{versions:,} versions; {pages} pages of each kind; ms, of the server's CPU ms")
         print(f"{'':30}{'first':^24}{'CPU':^16}{'again':>8}{'304':>6}{'by hand':>9}{'ratio':>7}")
         print(f"{'':30}{'median':>8}{'p95':>8}{'most':>8}{'median':>8}{'p95':>8}{'median':>8}")
-        held = True
+        slow: set[str] = set()
+        hard: set[str] = set()
         with _served(home) as server:
             server.ask(PAGES[0].address(subjects[0]))
             for page in PAGES:
-                held = _line(server, connection, page, subjects) and held
-    print(f"every required p95 below {_BOUND_MS} ms" if held else f"MISSED: p95 {_BOUND_MS} ms")
-    return held
+                ms, cpu_ms = _line(server, connection, page, subjects)
+                slow |= {page.name} if page.required and ms >= _BOUND_MS else set()
+                hard |= {page.name} if page.required and cpu_ms >= _BOUND_MS else set()
+    for by, missed in (("by the clock", slow), ("by the server's work", hard)):
+        said = f"MISSED by {', '.join(sorted(missed))}" if missed else "kept by all that must"
+        print(f"p95 below {_BOUND_MS} ms {by}: {said}")
+    return not slow
 
 
 def _line(
     server: Server, connection: sqlite3.Connection, page: Page, subjects: Sequence[Subject]
-) -> bool:
-    """Prints a line; whether the kind is within the bound, or held to none."""
+) -> tuple[float, float]:
+    """Prints a line; p95 of the time and of the server's work."""
     first, again, known, hand = [], [], [], []
     asked = {page.address(each): each for each in subjects}
     for number, (address, subject) in enumerate(asked.items()):
@@ -236,7 +241,7 @@ def _line(
         f"{median(work) / median(hand):7.0f}",
         flush=True,
     )
-    return not page.required or _p95(times) < _BOUND_MS
+    return _p95(times), _p95(work)
 
 
 def _p95(times: Sequence[float]) -> float:

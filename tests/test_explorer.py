@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from storage.cli.serving import _listen
 from storage.database import open_for_reading
 from storage.explorer.app import make_app
 from storage.explorer.replay import make_replay
@@ -170,3 +173,9 @@ def test_a_database_that_was_replaced_is_read_anew(engine: sa.Engine, settings: 
         assert again.status_code == 200
         assert browser.get("/captures/1").status_code == 200
     reading_only.dispose()
+
+
+def test_the_server_waits_for_no_packet_to_fill() -> None:
+    with closing(_listen("127.0.0.1", 0, "--port")) as listener:
+        # asyncio asks a socket that says so itself, and no other, to send at once.
+        assert listener.proto == socket.IPPROTO_TCP

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from storage.alerts import Severity
 from storage.database import ROOT, open_for_reading, open_for_writing
-from storage.explorer import charts
+from storage.explorer import charts, choices
 from storage.explorer.app import make_app
 from storage.explorer.charts import Year, draw
 from storage.explorer.pages.organ import cells as drawn_cells
@@ -31,7 +31,7 @@ from storage.ledger import ledger
 from storage.packing import VERDICTS
 from storage.queries.coverage import State as ReadState
 from storage.queries.findings import open_findings
-from storage.queries.holdings import divisions, held, totals
+from storage.queries.holdings import divisions, divisions_named, held, totals
 from storage.queries.organs import find_organ
 from storage.queries.series import series
 from storage.settings import Settings
@@ -303,6 +303,43 @@ def test_the_overview_counts_what_the_archive_holds(
     ]
     assert sum(each["held"] for each in rows) == counted["reports"] == 9
     assert [each["division_code"] for each in divisions(connection)] == ["650102"]
+
+
+def test_divisions_are_told_together_by_the_digits_they_begin_with(
+    connection: sa.Connection,
+) -> None:
+    whole = divisions(connection)[0]
+    assert divisions(connection, division="6501") == divisions(connection, most=1) == [whole]
+    assert divisions(connection, division="6502") == divisions(connection, most=0) == []
+    (together,) = divisions(connection, digits=4)
+    assert together == {**whole, "division_code": "6501", "name_zh": "6501", "name_en": "6501"}
+    alone = [{**each, "division_code": "65"} for each in held(connection)]
+    assert held(connection, digits=2) == alone
+    assert held(connection, division="6501") == held(connection)
+    assert held(connection, division="6502") == []
+    assert divisions_named(connection, whole["name_zh"]) == ["650102"]
+    assert divisions_named(connection, "nowhere") == []
+
+
+def test_where_divisions_are_many_a_field_takes_a_name_or_the_first_digits(
+    browser: TestClient, connection: sa.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert '<select id="f-division"' in browser.get("/findings").text
+    monkeypatch.setattr(choices, "MOST", 0)
+    (name,) = (each["name_zh"] for each in divisions(connection))
+    pages = {
+        asked: browser.get("/findings", params={"division": asked}).text
+        for asked in (name, "650102", "6501", "6502")
+    }
+    every = {
+        asked: re.findall(r'id="f-division"|(/reports/[^"]+)', text)
+        for asked, text in pages.items()
+    }
+    assert all(links[0] == "" for links in every.values())
+    assert every[name] == every["650102"] == every["6501"] != every["6502"] == [""]
+    assert browser.get("/coverage", params={"division": name}).text.count("<td") > 9
+    assert "/coverage?division=650102" in browser.get("/coverage?division=65").text
+    assert browser.get("/coverage?division=66").status_code == 404
 
 
 def test_findings_are_counted_and_told_one_by_one(
