@@ -201,15 +201,16 @@ def _measure(home: Path, pages: int) -> bool:
     file = home / "archive.sqlite"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         (versions,) = connection.execute("SELECT count(*) FROM versions").fetchone()
-        subjects = list(_subjects(connection, pages))
+        other, *subjects = _subjects(connection, pages + 1)
         print(f"{versions:,} versions; {pages} pages of each kind; ms, of the server's CPU ms")
         print(f"{'':30}{'first':^24}{'CPU':^16}{'again':>8}{'304':>6}{'by hand':>9}{'ratio':>7}")
         print(f"{'':30}{'median':>8}{'p95':>8}{'most':>8}{'median':>8}{'p95':>8}{'median':>8}")
         slow: set[str] = set()
         hard: set[str] = set()
         with _served(home) as server:
-            server.ask(PAGES[0].address(subjects[0]))
             for page in PAGES:
+                # The first of a kind makes the template ready, once in the life of a server.
+                server.ask(page.address(other))
                 ms, cpu_ms = _line(server, connection, page, subjects)
                 slow |= {page.name} if page.required and ms >= _BOUND_MS else set()
                 hard |= {page.name} if page.required and cpu_ms >= _BOUND_MS else set()
@@ -245,7 +246,7 @@ def _line(
 
 
 def _p95(times: Sequence[float]) -> float:
-    return quantiles(times, n=20)[-1]
+    return quantiles(times, n=20, method="inclusive")[-1]
 
 
 def _by_hand(connection: sqlite3.Connection, page: Page, subject: Subject) -> float:
