@@ -199,8 +199,10 @@ def visit(chromium: Browser, tabs: Sequence[Tab], cases: Sequence[Case], way: st
 
 def has_title(tab: Tab) -> bool:
     """Whether a script gave the page, or a frame in it, a title."""
+    # A frame that never came to have a document keeps whoever asks for its title waiting.
+    loaded = [each for each in tab.page.frames if urlsplit(each.url).scheme in ("http", "about")]
     with suppress(Error):
-        return any(frame.title() == "ran" for frame in tab.page.frames)
+        return any(frame.title() == "ran" for frame in loaded if frame.url != "about:blank")
     return False
 
 
