@@ -37,6 +37,7 @@ from storage.schema import (
     versions,
 )
 from storage.settings import Settings
+from storage.standing import differing
 from tests.crawling import Operator
 from tests.databases import NOW, TIANSHAN, Crawl, exchange, key, reading
 from tests.noise import ROWS, canonical, edits, make
@@ -135,6 +136,9 @@ def test_versions_that_say_one_thing_become_the_earliest(crawl: Crawl) -> None:
     assert moved.version_id == first
     now = everything(crawl.engine)
     touched = {"versions", "observations", "readings", "figures", "findings", "sections"}
+    touched.add("standing")
+    with crawl.engine.connect() as connection:
+        assert differing(connection) == []
     assert {name: now[name] for name in now.keys() - touched} == {
         name: others[name] for name in others.keys() - touched
     }
