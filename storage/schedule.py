@@ -415,8 +415,9 @@ class _Schedule:
             return Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
         seen = [row.first_seen for row, _ in known]
         first = min(seen, default=last)
-        # What the first walk finds was there before.
-        came = [self._day(at) for at in seen if at > first + self.calendar.first_look]
+        # What the first walk finds was there before; what a move brought long ago tells nothing.
+        since = max(first + self.calendar.first_look, self.now - self.calendar.history)
+        came = [self._day(at) for at in seen if at > since]
         now, dense = self._rhythms("tree", first, last, came)
         at = self._spaced(last, now, dense)
         coming = self.calendar.next_deadline(self.now, self.zone)

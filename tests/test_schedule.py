@@ -377,6 +377,19 @@ def test_a_tree_that_met_trouble_is_walked_the_next_night(diary: Diary) -> None:
     assert tree.why == "failed"
 
 
+def test_listings_that_came_years_ago_make_no_dense_walks(diary: Diary) -> None:
+    """A portal that moved brought many at once."""
+    diary.walk(night(2022, 6, 1))
+    diary.look(night(2022, 6, 1))
+    for number in range(8):
+        diary.look(night(2023, 6, 12), url=f"{SITE}/nb{number}.htm")
+    diary.walk(night(2023, 6, 12))
+    assert diary.due(night(2023, 6, 20)).tree, "they came now"
+    diary.walk(night(2026, 5, 10))
+    quiet = [diary.due(night(2026, 5, 10) + timedelta(days=days)).tree for days in range(1, 21)]
+    assert quiet == [None] * 20
+
+
 def test_the_season_wakes_what_the_rest_of_the_year_let_sleep(diary: Diary) -> None:
     at = night(2026, 12, 30)
     diary.walk(at)
