@@ -44,6 +44,7 @@ class Season:
     whole: float
     ages: tuple[tuple[float, float], ...]
     turn: int
+    elsewhere: int
     step: int
     together: float
     failed: tuple[float, ...]
@@ -121,16 +122,17 @@ class Calendar:
         days = [date(y, *day) for y in (year - 1, year, year + 1) for day in self.deadlines]
         return [midnight(day + timedelta(days=1), zone) for day in days]
 
-    def turn(self, portal: str, url: str, after: date, season: Season) -> date:
-        """The first night after `after` on which an older page takes its turn.
+    def turn(self, portal: str, url: str, after: date, turn: int, step: int) -> date:
+        """The first night after `after` on which an older page takes its turn, once in `turn`
+        days, of which each `step`-th has turns.
 
         By address and date alone: everybody can tell beforehand which pages are read when.
         """
         shift = crc32(portal.encode()) % _SHIFTS
-        groups = max(season.turn // season.step, 1)
-        block = (after.toordinal() + shift) // season.step + 1
+        groups = max(turn // step, 1)
+        block = (after.toordinal() + shift) // step + 1
         block += (crc32(url.encode()) - block) % groups
-        return date.fromordinal(block * season.step - shift)
+        return date.fromordinal(block * step - shift)
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -165,6 +167,7 @@ def _season(data: Mapping[str, Any]) -> Season:
         whole=data["whole"]["every"],
         ages=tuple((until, every) for until, every in pages["ages"]),
         turn=pages["turn"],
+        elsewhere=pages["elsewhere"],
         step=pages["step"],
         together=pages["together"],
         failed=_gaps(retry["failed"]),

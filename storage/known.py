@@ -763,14 +763,21 @@ def _walks(
     return [(row.portal, looks.get(row.walked), looks.get(row.last)) for row in found]
 
 
+class Answer(NamedTuple):
+    """What came of a look at a listing: `gone`, `complete` (resting on a whole one) or `partly`."""
+
+    at: datetime
+    said: Literal["complete", "partly", "gone"]
+
+
 class History(NamedTuple):
-    """Of one portal: when its runs started, when an entry of its tree answered, and of each listing
-    (by id) its complete looks that rest on a whole one, each in their order.
+    """Of one portal: when its runs started, when an entry of its tree answered, and the answers of
+    each listing (by id), each in their order.
     """
 
     starts: list[datetime]
     walks: list[datetime]
-    looks: dict[int, list[datetime]]
+    answers: dict[int, list[Answer]]
 
 
 def history(connection: sa.Connection, portal: str, at: datetime) -> History:
@@ -789,20 +796,27 @@ def history(connection: sa.Connection, portal: str, at: datetime) -> History:
         .where(a.purpose == "entry", a.outcome.in_(_ANSWERED))
         .order_by(a.started_at)
     )
-    complete = (
-        sa.select(r.listing_id, r.read_at, r.scope)
+    answered = (
+        sa.select(r.listing_id, r.read_at, r.scope, r.verdict)
         .join(listings)
-        .where(listings.c.portal == portal, r.verdict == "complete", r.read_at <= at)
+        .where(listings.c.portal == portal, r.read_at <= at)
+        .where(r.verdict.in_(("complete", "incomplete", "gone")))
         .order_by(r.id)
     )
-    looks: dict[int, list[datetime]] = defaultdict(list)
-    for row in connection.execute(complete):
-        if row.scope == "whole" or looks[row.listing_id]:
-            looks[row.listing_id].append(row.read_at)
+    answers: dict[int, list[Answer]] = defaultdict(list)
+    wholly: set[int] = set()
+    for row in connection.execute(answered):
+        if row.verdict == "complete" and row.scope == "whole":
+            wholly.add(row.listing_id)
+        rests = row.verdict == "complete" and row.listing_id in wholly
+        said: Literal["complete", "partly", "gone"] = "complete" if rests else "partly"
+        answers[row.listing_id].append(
+            Answer(row.read_at, "gone" if row.verdict == "gone" else said)
+        )
     return History(
         list(connection.execute(begun).scalars()),
         list(connection.execute(walks).scalars()),
-        looks,
+        answers,
     )
 
 

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias, TypedDict
@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from storage.deadlines import FIRST_YEAR, Due, due
 from storage.known import (
     Address,
+    Answer,
     History,
     Known,
     Listing,
@@ -238,7 +239,7 @@ class _Book:
             return None
         verdict = verdict or self._without(owed)
         if owes and verdict.state not in (*HELD, "removed"):
-            verdict = self._by_another(owed) or verdict
+            verdict = self._by_another(owed, verdict) or verdict
         return replace(verdict, notes=(*verdict.notes, *self._on_life(owed, owes)))
 
     # --- a report that is known ---------------------------------------------------------------
@@ -411,7 +412,8 @@ class _Book:
         if claim and claim[0][0] > deadline:
             day = min(claim[0][0], seen)
             return published, (day - deadline).days, _for_office(owed, day)
-        looked = self._absent_before(owed, shown)
+        could = claim[0][0] if claim else date(owed.year, 1, 1)
+        looked = self._absent_before(owed, could, shown)
         if looked is not None:
             facts["looked"] = owed.day(looked).isoformat()
             said = (_note("backdated" if claim else "absent_before", **facts),)
@@ -421,10 +423,11 @@ class _Book:
         unsure = claim[0][1] > deadline
         return published, None, (_note("imprecise", **facts),) if unsure else ()
 
-    def _absent_before(self, owed: _Owed, shown: datetime) -> datetime | None:
+    def _absent_before(self, owed: _Owed, could: date, shown: datetime) -> datetime | None:
         """The moment after the deadline, and before it was `shown`, at which every listing and a
-        walk of the tree had proven that it is not there. What the run that found it read proves
-        nothing: a listing that nobody knew may have shown it for long.
+        walk of the tree had proven that it is not there, since `could`, before which it cannot have
+        been. What the run that found it read proves nothing: a listing that nobody knew may have
+        shown it for long.
         """
         site = self.known.sites[owed.organ.portal]
         first = min(
@@ -432,9 +435,11 @@ class _Book:
         )
         if first >= shown:
             return None
-        starts, walks, looks = self._history(site)
+        starts, walks, answers = self._history(site)
+        since = datetime.combine(could, time(), owed.zone)
         before = max((start for start in starts if start <= shown), default=shown)
-        series = [looks.get(each.id, []) for each in site.listings if each.first_seen < before]
+        known = [each for each in site.listings if each.first_seen < before]
+        series = [_barren(answers.get(each.id, ()), since) for each in known]
         if site.walked is not None:
             series.append(walks)
         proven = [_first_from(owed.ends, moments) for moments in series]
@@ -612,10 +617,11 @@ class _Book:
                 before[follower.id].append(by_id[organ_id])
         return before
 
-    def _by_another(self, owed: _Owed) -> _Verdict | None:
+    def _by_another(self, owed: _Owed, own: _Verdict) -> _Verdict | None:
         """A report for a year that this organ owed, published by one that did not, which went
-        before it or goes on with its work: it counts for both.
+        before it or goes on with its work: it counts for both, also when all of them were removed.
         """
+        gone: list[_Verdict] = []
         kin = [
             *(("by_successor", each) for each in self._successors.get(owed.organ.id, ())),
             *(("by_predecessor", each) for each in self._predecessors.get(owed.organ.id, ())),
@@ -624,10 +630,14 @@ class _Book:
             report = self.known.reports.get((other.id, owed.year))
             if report is not None and report.versions and not self._owed_by(other, owed.year):
                 verdict = self._captured(owed, report)
+                verdict = replace(verdict, notes=(_note(key, name=other.name), *verdict.notes))
                 if verdict.state in HELD:
-                    said = _note(key, name=other.name)
-                    return replace(verdict, notes=(said, *verdict.notes))
-        return None
+                    return verdict
+                gone.append(verdict)
+        if own.state == "not_due":
+            return None
+        # As of the one that stood longest, as with the addresses of a report.
+        return max(gone, key=lambda each: each.since or self.known.at, default=None)
 
     def _owed_by(self, organ: Organ, year: int) -> bool:
         return _owes(organ, due(organ.kind, year).day)
@@ -754,6 +764,19 @@ def _last_look(listing: Listing) -> datetime:
 def _first_from(start: datetime, moments: Sequence[datetime]) -> datetime | None:
     place = bisect_left(moments, start)
     return moments[place] if place < len(moments) else None
+
+
+def _barren(answers: Sequence[Answer], since: datetime) -> list[datetime]:
+    """The looks at a listing that would have shown what was there: complete ones, and those that
+    found it gone, where it was gone by `since`. One that went later may have shown it before.
+    """
+    gone: datetime | None = None
+    moments = []
+    for answer in answers:
+        gone = (gone or answer.at) if answer.said == "gone" else None
+        if answer.said == "complete" or (gone is not None and gone <= since):
+            moments.append(answer.at)
+    return moments
 
 
 def _followers(organ: Organ, by_name: Mapping[tuple[str, str], Organ]) -> Iterator[Organ]:

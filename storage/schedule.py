@@ -6,6 +6,7 @@ next start does once what is due then. How often what is asked for stands in cal
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from storage.calendar import Calendar, Rhythm, Season, calendar, midnight
+from storage.known import ending
 from storage.manners import BLOCKED, NEVER_SENT, REST, TROUBLE, UNTOLD
 from storage.schema import (
     Moment,
@@ -413,8 +415,9 @@ class _Schedule:
             return Turn(self._after(last, self.season.retry(failures, gone=False)), "failed")
         seen = [row.first_seen for row, _ in known]
         first = min(seen, default=last)
-        # What the first walk finds was there before.
-        came = [self._day(at) for at in seen if at > first + self.calendar.first_look]
+        # What the first walk finds was there before; what a move brought long ago tells nothing.
+        since = max(first + self.calendar.first_look, self.now - self.calendar.history)
+        came = [self._day(at) for at in seen if at > since]
         now, dense = self._rhythms("tree", first, last, came)
         at = self._spaced(last, now, dense)
         coming = self.calendar.next_deadline(self.now, self.zone)
@@ -451,14 +454,19 @@ class _Schedule:
         # An old address of a report that lives elsewhere tells little, whatever it answers.
         if row.last_outcome != "ok" and not lives:
             return self._absence_turn(row, tried)
-        every = self.season.of_age(self._age(row, began)) if row.last_outcome == "ok" else None
-        if every is not None:
-            at = self._after(tried, every)
+        young = self.season.of_age(self._age(row, began)) if row.last_outcome == "ok" else None
+        if young is not None:
+            at = self._after(tried, young)
             return Turn(at, "lookback", soon=self._soon(tried, at))
+        dense, sparse, season = self.calendar.dense, self.calendar.sparse, self.season
+        every, longest = season.turn, max(dense.turn, sparse.turn)
+        if ending(row.last_outcome) == "gone":
+            every, longest = season.elsewhere, max(dense.elsewhere, sparse.elsewhere)
         seen = self._day(tried)
         begins = self.calendar.begins(self.today) - timedelta(days=1)
-        turn = self.calendar.turn(self.portal, row.url, max(seen, begins), self.season)
-        longest = max(self.calendar.dense.turn, self.calendar.sparse.turn)
+        # What was taken along before its turn has had it.
+        after = max(seen + timedelta(days=math.ceil(season.together)), begins)
+        turn = self.calendar.turn(self.portal, row.url, after, every, season.step)
         turn = min(turn, seen + timedelta(days=longest))
         at = midnight(turn, self.zone).astimezone(UTC)
         return Turn(at, "turn", soon=self._soon(tried, at))

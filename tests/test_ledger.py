@@ -359,6 +359,49 @@ def test_a_date_before_a_look_that_did_not_show_it_is_backdated(history: History
     assert "2021-03-20" in found["note_zh"]
 
 
+def test_a_listing_that_went_before_it_could_be_there_hides_no_backdated_report(
+    history: History,
+) -> None:
+    """A portal that moved keeps its old listings in the archive for ever."""
+    old = "http://www.xjtsq.gov.cn/old.htm"
+    history.run("2020-06-01")
+    history.look("2020-06-01")
+    history.look("2020-06-01", {}, url=old)
+    history.run("2020-09-01")
+    history.look("2020-09-01", verdict="gone", url=old)
+    history.run("2021-04-02")
+    history.look("2021-04-02", verdict="gone", url=old)
+    history.look("2021-04-02")
+    history.run("2021-05-10")
+    history.look("2021-05-10", {URL: TITLE})
+    history.page("2021-05-10 00:05", 2020, published="2021-03-20", read=figures())
+    found = cell(history, "2021-05-11")
+    assert (found["state"], found["late_days"]) == ("captured_late", 40)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_listing_that_may_have_shown_it_before_it_went_leaves_the_date_its_word(
+    history: History, again: bool
+) -> None:
+    """Gone only since the date that the report claims, or there once more in between."""
+    old = "http://www.xjtsq.gov.cn/old.htm"
+    history.run("2021-03-01")
+    history.look("2021-03-01")
+    if again:
+        history.look("2021-03-01", verdict="gone", url=old)
+        history.run("2021-03-22")
+    history.look("2021-03-22", {}, url=old)
+    history.run("2021-03-25")
+    history.look("2021-03-25", verdict="gone", url=old)
+    history.run("2021-04-02")
+    history.look("2021-04-02", verdict="gone", url=old)
+    history.look("2021-04-02")
+    history.run("2021-05-10")
+    history.look("2021-05-10", {URL: TITLE})
+    history.page("2021-05-10 00:05", 2020, published="2021-03-20", read=figures())
+    assert state(history, "2021-05-11") == "captured"
+
+
 def test_a_report_found_in_a_listing_nobody_knew_is_not_called_backdated(history: History) -> None:
     """The look at the old listing was made by the run that found the new one."""
     history.run("2021-05-10")
@@ -543,3 +586,25 @@ def test_a_report_under_the_old_name_stays_there_and_counts_for_the_heir(history
     assert found[BUREAU]["state"] == found[heir]["state"] == "captured"
     assert BUREAU in found[heir]["note"]
     assert cell(history, "2021-03-01", 2019, BUREAU)["state"] == "unproven"
+
+
+def test_what_counted_for_the_heir_and_was_removed_is_removed_for_both(history: History) -> None:
+    """Not absent: it was there. And where two went before it, one that stands is enough."""
+    heir, other = "天山区文化和旅游局", "天山区旅游局"
+    for name in (BUREAU, other):
+        history.life(name, "2020-01-01", ends="2021-01-15", becomes=[heir])
+    history.life(heir, "2020-01-01", begins="2021-01-16")
+    history.run("2021-01-10")
+    history.page("2021-01-10", 2020, BUREAU, published="2021-01-10", read=figures())
+    history.page("2021-01-10", 2020, other, url=OTHER, published="2021-01-10", read=figures())
+    history.run("2021-05-01")
+    history.look("2021-05-01")
+    history.fails("2021-06-01", 2020, BUREAU, url=URL, outcome="client_error", status=404)
+    found = cell(history, "2021-06-02", organ=heir)
+    assert (found["state"], other in found["note"]) == ("captured", True)
+    history.fails("2021-06-03", 2020, other, url=OTHER, outcome="client_error", status=404)
+    found = cell(history, "2021-06-04", organ=heir)
+    assert (found["state"], other in found["note"]) == ("removed", True)
+    assert found["as_of"] == moment("2021-06-03").isoformat()
+    history.page("2021-07-01", 2020, other, url=OTHER, published="2021-01-10", read=figures())
+    assert state(history, "2021-07-02", organ=heir) == "captured"

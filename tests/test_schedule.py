@@ -28,6 +28,7 @@ from tests.databases import PORTAL, START, TERMS, TIANSHAN
 ZONE = "Asia/Shanghai"
 SITE = "http://www.xjtsq.gov.cn"
 LISTING = f"{SITE}/nb.htm"
+GONE = "http_404"
 SEASONS = (calendar().dense, calendar().sparse)
 
 
@@ -100,6 +101,11 @@ class Diary:
         transact(self.engine, lambda conn: sight(conn, key, url, "年报", at, outcome))
         self.ask(url, at)
 
+    def count(self, path: str) -> int:
+        """How often an address was asked for."""
+        query = sa.select(sa.func.count()).where(attempts.c.url == f"{SITE}{path}")
+        return transact(self.engine, lambda connection: connection.execute(query).scalar_one())
+
 
 @pytest.fixture
 def diary(engine: sa.Engine) -> Diary:
@@ -131,9 +137,9 @@ def test_a_rhythm_keeps_its_bounds_and_denser_history_never_slows_it(
 def test_every_older_page_has_its_turn_within_its_days(
     season: Season, url: str, after: date
 ) -> None:
-    turn = calendar().turn("tianshan", url, after, season)
+    turn = calendar().turn("tianshan", url, after, season.turn, season.step)
     assert after < turn <= after + timedelta(days=season.turn + season.step)
-    again = calendar().turn("tianshan", url, turn, season)
+    again = calendar().turn("tianshan", url, turn, season.turn, season.step)
     assert (again - turn).days == season.turn // season.step * season.step
 
 
@@ -260,6 +266,41 @@ def test_a_young_report_is_looked_at_again_and_an_old_one_takes_its_turn(diary: 
     assert looked[0] <= night(2026, 2, 11) + timedelta(days=calendar().dense.turn)
 
 
+def test_a_page_that_was_taken_along_before_its_turn_has_had_it(diary: Diary) -> None:
+    """A visit that is made anyway must not read the same page twice within days."""
+    first, url = night(2026, 6, 1), f"{SITE}/info/1.htm"
+    diary.report("/info/1.htm", first, year=2019)
+    asked = [first]
+    for days in range(1, 150):
+        at = first + timedelta(days=days)
+        diary.look(at, "incomplete")  # something is always due
+        if url in {page.url for page in diary.due(at + timedelta(days=0.9)).pages}:
+            diary.report("/info/1.htm", at + timedelta(days=0.9), year=2019)
+            asked.append(at)
+    gaps = [(later - earlier).days for earlier, later in pairwise(asked[1:])]
+    turn, together = calendar().sparse.turn, calendar().sparse.together
+    assert len(gaps) >= 4
+    assert turn - together <= min(gaps)
+    assert max(gaps) <= turn + together
+
+
+def test_where_nothing_is_of_a_report_that_lives_elsewhere_is_asked_seldom(diary: Diary) -> None:
+    first = night(2026, 5, 10)
+    for days in range(400):
+        now = first + timedelta(days=days)
+        for page in diary.due(now).pages if days else ():
+            diary.report(page.url.removeprefix(SITE), now, "ok" if page.lives else GONE, year=2019)
+        if not days:
+            diary.report("/info/1.htm", now, GONE, year=2019)
+            diary.report("/info/2.htm", now, year=2019)
+    assert 2 <= diary.count("/info/1.htm") - 1 <= 5
+    assert diary.count("/info/2.htm") > 12
+    # When it is no longer there either, what is gone may hold it again.
+    diary.report("/info/2.htm", now, GONE, year=2019)
+    due_soon = {page.url for page in diary.due(now + timedelta(days=1)).pages}
+    assert f"{SITE}/info/1.htm" in due_soon
+
+
 def test_a_first_crawl_is_no_reason_to_look_again_at_everything(diary: Diary) -> None:
     """What stood there when the portal was first seen is as old as it says."""
     at = night(2026, 6, 1)
@@ -334,6 +375,19 @@ def test_a_tree_that_met_trouble_is_walked_the_next_night(diary: Diary) -> None:
     tree = diary.due(at + timedelta(days=1)).tree
     assert tree is not None
     assert tree.why == "failed"
+
+
+def test_listings_that_came_years_ago_make_no_dense_walks(diary: Diary) -> None:
+    """A portal that moved brought many at once."""
+    diary.walk(night(2022, 6, 1))
+    diary.look(night(2022, 6, 1))
+    for number in range(8):
+        diary.look(night(2023, 6, 12), url=f"{SITE}/nb{number}.htm")
+    diary.walk(night(2023, 6, 12))
+    assert diary.due(night(2023, 6, 20)).tree, "they came now"
+    diary.walk(night(2026, 5, 10))
+    quiet = [diary.due(night(2026, 5, 10) + timedelta(days=days)).tree for days in range(1, 21)]
+    assert quiet == [None] * 20
 
 
 def test_the_season_wakes_what_the_rest_of_the_year_let_sleep(diary: Diary) -> None:

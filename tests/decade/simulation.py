@@ -149,10 +149,10 @@ class Simulation:
         if day == self.first:
             # Portals and what became of their organs before are known from the first crawl on.
             self._reform(day)
-        asked = self._looks(replica, night)
+        asked, read = self._looks(replica, night)
         # Where nothing was asked the ledger says what it said, but on the days that the law names.
         if ended.run_id is not None or (day.month, day.day) in TURNS:
-            self._judge(night, asked)
+            self._judge(night, asked, read)
 
     def _reform(self, day: date) -> None:
         """On the day of a reform of organs somebody notes it in the portals' files."""
@@ -214,9 +214,12 @@ class Simulation:
                 )
         self._pending.append(Pending(event, event.kind, cell, self._versions.get(cell, 0)))
 
-    def _looks(self, replica: Replica, night: datetime) -> set[str]:
-        """Tell the observers what was answered, and count what was asked."""
+    def _looks(self, replica: Replica, night: datetime) -> tuple[set[str], set[str]]:
+        """Tell the observers what was answered; the portals that were asked for anything, and those
+        that were asked for a listing.
+        """
         asked: set[str] = set()
+        read: set[str] = set()
         for entry in replica.log:
             portal = next(
                 (k for k, s in self.scene.stages.items() if entry.host in s.world.portals[0].hosts),
@@ -228,14 +231,16 @@ class Simulation:
             key = self.scene.stages[portal].report_at(entry.host, entry.path)
             if key is not None and entry.status in (200, 304):
                 self.truth[portal].looked(key, night)
-            if self.scene.stages[portal].is_listing(entry.path) and entry.status == 200:
-                self.truth[portal].read(night)
+            if self.scene.stages[portal].is_listing(entry.path):
+                read.add(portal)
+                if entry.status == 200:
+                    self.truth[portal].read(night)
         replica.log.clear()
-        return asked
+        return asked, read
 
     # --- the archive --------------------------------------------------------------------------
 
-    def _judge(self, night: datetime, asked: set[str]) -> None:
+    def _judge(self, night: datetime, asked: set[str], read: set[str]) -> None:
         now = night + timedelta(minutes=20)
         engine = open_for_reading(self._settings)
         assert engine is not None
@@ -252,7 +257,7 @@ class Simulation:
         }
         self._compare(by_cell, now)
         self._detect(by_cell, rows, now)
-        self._alarms(by_cell, said, asked, now)
+        self._alarms(by_cell, said, asked, read, now)
 
     @staticmethod
     def _read(
@@ -360,6 +365,7 @@ class Simulation:
         cells: dict[tuple[str, str, int], Cell],
         said: list[Any],
         asked: set[str],
+        read: set[str],
         now: datetime,
     ) -> None:
         for key, cell in cells.items():
@@ -374,7 +380,8 @@ class Simulation:
             elif not gone:
                 self._due.discard(key)
         for gap in self._gaps:
-            if gap.met is None and gap.portal in asked:
+            # Who asks for reports alone does not meet a listing that nobody can read.
+            if gap.met is None and gap.portal in (read if gap.kind == "script" else asked):
                 gap.met = now
             wanted = SAID.get(gap.kind, set())
             if gap.alarmed is None and any(

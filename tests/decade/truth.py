@@ -88,17 +88,29 @@ class Truth:
         until = self.ends(owner, year)
         if not self.owes(owner, year, now):
             return set()
-        for before in self.history.organs:
-            forerun = self.by_cell.get((before.name, year))
-            if owner.key not in before.becomes or forerun is None or not forerun.is_there(at):
-                continue
-            if not self.owes(before, year, now) and (of_it := self._of_report(forerun, at)):
-                return of_it
+        of_others = self._of_forerunners(owner, year, at, now)
+        if of_others and of_others != {"removed"}:
+            return of_others
         if now < until:
             return {"not_due"}
+        if of_others:
+            return of_others
         if trouble := self.at(self.weather, at):
             return {{"wall": "blocked", "down": "portal_down"}[trouble]}
         return {"absent"} if at >= until else set()
+
+    def _of_forerunners(self, owner: Organ, year: int, at: datetime, now: datetime) -> set[str]:
+        """What those it goes on with have reported counts for it: while one is there, that one."""
+        removed: set[str] = set()
+        for before in self.history.organs:
+            forerun = self.by_cell.get((before.name, year))
+            if owner.key not in before.becomes or forerun is None or self.owes(before, year, now):
+                continue
+            of_it = self._of_report(forerun, at)
+            if of_it and of_it != {"removed"}:
+                return of_it
+            removed |= of_it
+        return removed
 
     def _of_report(self, life: Life, at: datetime) -> set[str]:
         seen = [moment for moment in life.seen if moment <= at]
