@@ -38,8 +38,8 @@ def main() -> int:
     show(console, operator, world, verdict)
     console.print(f"wall time {time.monotonic() - started:.0f} s")
     console.print(
-        "\nThe seed of it all, cell by cell and down to its bytes; what each run found; and all of it"
-        " in a browser:"
+        "\nThe seed of it all, cell by cell and down to its bytes; what each run found;"
+        " and all of it in a browser:"
     )
     console.print(f"  GONGKAI_HOME={HOME} .venv/bin/archive report {SEED}", highlight=False)
     console.print(f"  {HOME}/runs/latest.html", highlight=False)
