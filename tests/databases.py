@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 from unittest.mock import patch
 
+import pytest
 import sqlalchemy as sa
 
 from storage.captures import Attempt, CaptureRef, Ending, Exchange, Recorder
@@ -34,6 +35,8 @@ from storage.facts import (
 )
 from storage.runs import PortalRecord, Start, Terms, begin_run, end_run
 
+# For what does not hang on the database: once is enough.
+ON_SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 NOW = datetime(2026, 3, 6, 6, 38, tzinfo=UTC)
 TIANSHAN = "乌鲁木齐市天山区人民政府"
 PORTAL = PortalRecord("tianshan", "650102", "天山区", "Tianshan District", "vsb", TIANSHAN)

@@ -29,7 +29,7 @@ from storage.queries.report import report
 from storage.settings import Settings
 from storage.withdrawals import Thing, withdraw
 from tests.api_fuzz import corpus, harmless
-from tests.databases import NOW, TIANSHAN, Crawl, key, reading
+from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
 from tests.test_care import SECRET, fill, planted
 
 FREE = Access(token=None, rate=0)
@@ -68,6 +68,7 @@ def problem(answer: Any, kind: str, status: int) -> dict[str, Any]:
 # --- one truth ----------------------------------------------------------------------------------
 
 
+@ON_SQLITE
 def test_a_report_is_what_the_question_says(api: TestClient, archive: sa.Engine) -> None:
     told = api.get(f"{BASE}/reports/650102/{TIANSHAN}/2019").json()["data"]
     with archive.connect() as connection:
@@ -91,6 +92,7 @@ def test_every_resource_answers_as_its_document_says(api: TestClient) -> None:
     assert answered > len(endpoints()) / 2
 
 
+@ON_SQLITE
 def test_every_link_leads_somewhere(api: TestClient) -> None:
     seen, waiting = set[str](), [harmless(each, {}) for each in endpoints() if each.cursor]
     while waiting and len(seen) < 60:
@@ -175,6 +177,7 @@ def test_rows_of_one_key_are_all_given() -> None:
 
 
 @pytest.mark.parametrize("change", ["abc", "x" * 2000, "A", "", "__", "bnVsbA", "foreign", "bit"])
+@ON_SQLITE
 def test_a_cursor_of_something_else_is_refused(api: TestClient, change: str) -> None:
     good = re.search(r"cursor=([\w-]+)", api.get(f"{BASE}/coverage?limit=1").json()["next"])
     assert good is not None
@@ -191,6 +194,7 @@ def test_a_cursor_of_something_else_is_refused(api: TestClient, change: str) -> 
 # --- on the wire --------------------------------------------------------------------------------
 
 
+@ON_SQLITE
 def test_an_answer_that_still_stands_is_not_sent_again(api: TestClient, archive: sa.Engine) -> None:
     address = f"{BASE}/coverage?year=2019"
     first = api.get(address)
@@ -206,6 +210,7 @@ def test_an_answer_that_still_stands_is_not_sent_again(api: TestClient, archive:
     assert api.get(address, headers={"If-None-Match": tag}).status_code == 200
 
 
+@ON_SQLITE
 def test_any_page_may_read_and_none_may_write(api: TestClient) -> None:
     asked = api.options(f"{BASE}/coverage", headers={"Origin": "http://elsewhere.example"})
     assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, "*")
@@ -232,6 +237,7 @@ def test_any_page_may_read_and_none_may_write(api: TestClient) -> None:
         ("/coverage/", "unknown-path", 404),
     ],
 )
+@ON_SQLITE
 def test_a_wrong_question_is_told_what_is_wrong(
     api: TestClient, address: str, kind: str, status: int
 ) -> None:
@@ -240,6 +246,7 @@ def test_a_wrong_question_is_told_what_is_wrong(
         assert told["near"] == ["year"]
 
 
+@ON_SQLITE
 def test_only_json_is_had(api: TestClient) -> None:
     for accepted in ("text/html", "application/json;q=0", "image/*"):
         problem(api.get(f"{BASE}/runs", headers={"Accept": accepted}), "not-acceptable", 406)
@@ -250,6 +257,7 @@ def test_only_json_is_had(api: TestClient) -> None:
 # --- who may ask, and how often -----------------------------------------------------------------
 
 
+@ON_SQLITE
 def test_a_token_is_asked_for_and_never_said_again(engine: sa.Engine, settings: Settings) -> None:
     secret = "s3cret-of-the-test"
     known = {"Authorization": f"Bearer {secret}"}
@@ -270,6 +278,7 @@ def test_a_token_is_asked_for_and_never_said_again(engine: sa.Engine, settings: 
         assert document["security"] == [{"token": []}]
 
 
+@ON_SQLITE
 def test_who_asks_too_often_is_told_when_to_come_back(
     engine: sa.Engine, settings: Settings
 ) -> None:
@@ -301,6 +310,7 @@ def test_a_rate_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 # --- when something breaks ----------------------------------------------------------------------
 
 
+@ON_SQLITE
 def test_a_database_that_went_away_is_not_our_fault(settings: Settings) -> None:
     nowhere = sa.create_engine("sqlite:////nowhere/at/all.sqlite")
     with TestClient(app(nowhere, settings)) as api:
@@ -310,6 +320,7 @@ def test_a_database_that_went_away_is_not_our_fault(settings: Settings) -> None:
         assert "nowhere" not in str(told)
 
 
+@ON_SQLITE
 def test_a_fault_of_ours_tells_nothing_of_our_insides(
     api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,6 +332,7 @@ def test_a_fault_of_ours_tells_nothing_of_our_insides(
         assert "insides" not in str(problem(calm.get(f"{BASE}/runs"), "server-error", 500))
 
 
+@ON_SQLITE
 def test_a_part_of_the_corpus_gets_no_row(api: TestClient) -> None:
     """`python -m tests.api_fuzz` asks all of it."""
     for number, word in enumerate(corpus()[::3]):
@@ -366,6 +378,7 @@ def test_the_documentation_names_every_resource_and_every_problem() -> None:
         assert str(said["status"]) in row.split("|")[1], kind
 
 
+@ON_SQLITE
 def test_the_questions_of_the_documentation_are_answered(api: TestClient) -> None:
     text = (ROOT / "docs" / "api.md").read_text("utf-8")
     asked = re.findall(r"curl '[^/]+//[^/]+([^']+)'", text)

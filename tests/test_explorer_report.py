@@ -33,7 +33,7 @@ from storage.queries.report import report
 from storage.schema import reports
 from storage.settings import Settings
 from storage.withdrawals import Thing, withdraw
-from tests.databases import NOW, TIANSHAN, Crawl, key, reading
+from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
 from tests.stocked import reports_of, stocked
 
 REPLAY = "http://127.0.0.1:8001"
@@ -86,6 +86,7 @@ def report_id(engine: sa.Engine) -> int:
         return int(connection.execute(sa.select(reports.c.id)).scalar_one())
 
 
+@ON_SQLITE
 def test_every_figure_on_the_page_is_that_of_the_query(settings: Settings, tmp_path: Path) -> None:
     stocked(settings, 11, ()).dispose()
     engine = open_for_reading(settings)
@@ -113,6 +114,7 @@ def test_every_figure_on_the_page_is_that_of_the_query(settings: Settings, tmp_p
     assert seen > 2000
 
 
+@ON_SQLITE
 def test_a_finding_stands_on_its_cells_and_in_the_list(browser: TestClient, crawl: Crawl) -> None:
     crawl.page(b"a", reading("1", "2万元", "3", "４", verdicts=("fail", "pass")))
     page = page_of(browser, f"{HERE}/2019")
@@ -130,6 +132,7 @@ def test_a_finding_stands_on_its_cells_and_in_the_list(browser: TestClient, craw
     assert text_of(page.xpath("//td[@id='cell-applications.granted.total']//q")[0]) == "４"
 
 
+@ON_SQLITE
 def test_blank_zero_and_unread_are_three_things(browser: TestClient, crawl: Crawl) -> None:
     crawl.page(b"a", reading(" ", "?", "0", "-1"))
     page = page_of(browser, f"{HERE}/2019")
@@ -143,6 +146,7 @@ def test_blank_zero_and_unread_are_three_things(browser: TestClient, crawl: Craw
     }
 
 
+@ON_SQLITE
 def test_what_portals_wrote_stands_as_text(browser: TestClient, crawl: Crawl) -> None:
     evil = replace(
         reading("1", "2", "3", "4"),
@@ -177,6 +181,7 @@ def test_what_portals_wrote_stands_as_text(browser: TestClient, crawl: Crawl) ->
             assert "alert(1)" in answer.text or answer.status_code >= 400
 
 
+@ON_SQLITE
 def test_the_statistics_of_2014_stand_by_block(browser: TestClient, crawl: Crawl) -> None:
     crawl.page(b"a", OLD, report=key(year=2015))
     page = page_of(browser, f"{HERE}/2015")
@@ -216,6 +221,7 @@ def test_a_withdrawn_version_is_gone_and_the_one_before_stands(
     assert browser.get(f"{HERE}/2019?version={first.id}").status_code == 200
 
 
+@ON_SQLITE
 def test_a_report_without_a_capture_says_so(browser: TestClient, crawl: Crawl) -> None:
     crawl.unreachable(key(year=2020), "http://www.xjtsq.gov.cn/9.htm")
     page = page_of(browser, f"{HERE}/2020")
@@ -223,6 +229,7 @@ def test_a_report_without_a_capture_says_so(browser: TestClient, crawl: Crawl) -
     assert "http://www.xjtsq.gov.cn/9.htm" in page.text_content()
 
 
+@ON_SQLITE
 def test_a_correction_stands_beside_the_figure(
     engine: sa.Engine, browser: TestClient, crawl: Crawl
 ) -> None:
@@ -260,6 +267,7 @@ def test_an_edit_is_told_by_versions_changes_and_comparison(
     assert str(after.id) != str(before.id)
 
 
+@ON_SQLITE
 def test_the_cell_writes_its_sums_out_and_leads_to_the_record(
     browser: TestClient, crawl: Crawl
 ) -> None:
@@ -275,6 +283,7 @@ def test_the_cell_writes_its_sums_out_and_leads_to_the_record(
     assert page.xpath("//section[@aria-labelledby='series']//tr[@aria-current]")
 
 
+@ON_SQLITE
 def test_the_archived_page_stands_in_a_sandbox(
     engine: sa.Engine, settings: Settings, browser: TestClient, crawl: Crawl
 ) -> None:
@@ -289,6 +298,7 @@ def test_the_archived_page_stands_in_a_sandbox(
     assert page.xpath("//section[@aria-labelledby='archived']//a[starts-with(@href, '/captures/')]")
 
 
+@ON_SQLITE
 def test_what_is_taken_away_is_what_the_query_says(
     engine: sa.Engine, browser: TestClient, crawl: Crawl
 ) -> None:
@@ -335,6 +345,7 @@ BAD = [
 ]
 
 
+@ON_SQLITE
 def test_a_bad_address_gets_a_clear_page(browser: TestClient, crawl: Crawl) -> None:
     crawl.page(b"a", reading("1", "2", "3", "4"))
     for path, status in BAD:
@@ -347,6 +358,7 @@ def test_a_bad_address_gets_a_clear_page(browser: TestClient, crawl: Crawl) -> N
             assert "Traceback" not in answer.text
 
 
+@ON_SQLITE
 def test_an_alert_tells_what_to_do_and_its_story(
     engine: sa.Engine, browser: TestClient, crawl: Crawl
 ) -> None:
@@ -365,6 +377,7 @@ def test_an_alert_tells_what_to_do_and_its_story(
     assert page_of(browser, "/alerts?kind=blocked&which=all").xpath("//ul[@class='timeline']")
 
 
+@ON_SQLITE
 def test_pages_speak_both_languages(engine: sa.Engine, browser: TestClient, crawl: Crawl) -> None:
     crawl.page(b"a", reading(" ", "?", "0", "-1", verdicts=("fail", "not_assessable")))
     crawl.page(b"b", reading("1", "2", "3", "4"))
@@ -393,6 +406,7 @@ def test_every_word_stands_in_both_languages() -> None:
         check(tomllib.loads(path.read_text("utf-8")), path.stem)
 
 
+@ON_SQLITE
 def test_every_link_of_a_report_leads_somewhere(settings: Settings) -> None:
     stocked(settings, 2, ("docx",)).dispose()
     engine = open_for_reading(settings)

@@ -45,10 +45,9 @@ from storage.queries.citation import citation
 from storage.queries.organs import find_organ
 from storage.settings import Settings
 from tests.crawling import BIN, ROOT
-from tests.databases import NOW, TIANSHAN, Crawl, key, reading
+from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
 
 # What does not hang on the database.
-ON_SQLITE = pytest.mark.parametrize("dialect", ["sqlite"])
 EVIL = '=HYPERLINK("http://h","点")'
 
 

@@ -11,11 +11,13 @@ from storage.exports.source import Selection
 from storage.exports.taking import export
 from storage.settings import Settings
 from tests import takeaway
+from tests.databases import ON_SQLITE
 from tests.stocked import stocked
 
 FORMS = ("csv", "package", "parquet", "sqlite", "jsonl", "xlsx")
 
 
+@ON_SQLITE
 def test_every_way_tells_what_is_held_and_one_that_does_not_is_found(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
