@@ -34,6 +34,7 @@ from storage.evidence.verify import verify
 from storage.runs import begin_run, end_run
 from storage.schema import DERIVED, REVISION, Moment, Words, confirmations, metadata
 from storage.settings import Settings
+from storage.standing import refresh
 from tests.databases import NOW, PORTAL, START, TERMS, Crawl, exchange, reading
 from tests.flips import flipped, found, sealed_archive
 from tests.test_archive_cli import ask
@@ -1058,6 +1059,7 @@ def test_a_stopped_run_is_sealed_and_may_go_on(sealed: Settings, writer: sa.Engi
     with writer.begin() as connection:
         connection.execute(metadata.tables["observations"].insert(), seen)
         connection.execute(versions.values(last_seen=LATER))
+        refresh(connection, [1])
     assert assert_sound(sealed).unsealed["observations"] == 1
     end_run(writer, crawl.run_id, "complete", "finished", {})
     seal(sealed, LATER, crawl.run_id)
