@@ -120,11 +120,12 @@ def browser(
             context.close()
 
 
+needs_browser = pytest.mark.skipif(not EXECUTABLE.exists(), reason=MISSING)
+
+
 @pytest.fixture
 def chromium() -> Iterator[Browser]:
-    """Skipped where no browser is installed; fails on any request that leaves loopback."""
-    if not EXECUTABLE.exists():
-        pytest.skip(MISSING)
+    """Fails on any request that leaves loopback; for tests that are marked `needs_browser`."""
     with browser() as told:
         yield told
     assert told.outside == [], "a page asked for something outside"

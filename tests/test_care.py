@@ -42,7 +42,7 @@ from storage.runpage import write_page
 from storage.schema import metadata
 from storage.settings import Settings
 from storage.withdrawals import Thing, restore, withdraw
-from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, cells, key, reading
+from tests.databases import NOW, TIANSHAN, Crawl, cells, key, reading
 from tests.opening import everything_in
 from tests.personal.__main__ import HELD_OUT, judge
 from tests.personal.planted import identity_number
@@ -356,7 +356,6 @@ def test_no_question_asks_a_table_from_which_things_are_withdrawn() -> None:
                 assert not asked, f"{path.name}: ask shown_{'/'.join(asked)} instead"
 
 
-@ON_SQLITE
 def test_no_number_leaves_by_any_command(
     archive: sa.Engine, ask: Callable[..., tuple[int, str]]
 ) -> None:

@@ -22,7 +22,7 @@ from warcio.checker import Checker
 from storage.captures import payload
 from storage.database import make_engine
 from storage.settings import Settings
-from tests.browsing import EXECUTABLE, MISSING, browser
+from tests.browsing import browser, needs_browser
 from tests.crawling import ROOT, Operator
 from tests.replica import Entry, Replica, World
 from tests.replica.judge import Verdict, judge
@@ -283,8 +283,6 @@ def test_every_request_the_hosts_saw_has_one_attempt(crawled: Crawled) -> None:
 
 def test_a_second_crawl_finds_exactly_what_was_edited(crawled: Crawled) -> None:
     """Of all other pages and files it keeps an observation, and no version."""
-    if crawled.operator.database_url:
-        pytest.skip("tests/test_recrawl.py crawls again on either database")
     before = crawled.count("versions")
     attempts, observed = crawled.count("attempts"), crawled.count("observations")
     world = crawled.world.with_edits(seed=1, reports=5, attachments=1)
@@ -313,36 +311,32 @@ def test_a_second_crawl_finds_exactly_what_was_edited(crawled: Crawled) -> None:
 # --- a reader, after all that -------------------------------------------------------------------
 
 
+@needs_browser
 def test_a_reader_goes_from_the_map_to_the_bytes(crawled: Crawled) -> None:
-    """In a real browser: with script and by keyboard, then without script."""
-    if not EXECUTABLE.exists():
-        pytest.skip(MISSING)
-    if crawled.operator.database_url:
-        pytest.skip("pages are the same on every database")
+    """In a real browser: of the one archive with script and by keyboard, of the other without."""
+    scripted = not crawled.operator.database_url
     with explored(crawled.settings) as (origin, replay, met):
+        with browser(javascript=scripted) as reader:
+            for walk in WALKS:
+                page = reader.page()
+                walk(page, origin, met)
+                page.close()
+            if scripted:
+                by_keyboard(reader.page(), origin, met)
         begins = (f"{origin}/", f"{replay}/", "about:", "data:")
-        for scripted in (True, False):
-            with browser(javascript=scripted) as reader:
-                for walk in WALKS:
-                    page = reader.page()
-                    walk(page, origin, met)
-                    page.close()
-                if scripted:
-                    by_keyboard(reader.page(), origin, met)
-            assert [url for url in reader.requests if not url.startswith(begins)] == []
+        assert [url for url in reader.requests if not url.startswith(begins)] == []
 
 
+@needs_browser
 def test_axe_finds_nothing_on_any_type_of_page(crawled: Crawled) -> None:
-    if not EXECUTABLE.exists():
-        pytest.skip(MISSING)
-    if crawled.operator.database_url:
-        pytest.skip("pages are the same on every database")
-    with explored(crawled.settings) as (origin, _, met), browser(width=360) as reader:
+    """Of the one archive on a narrow screen, of the other on a wide one."""
+    width = 1280 if crawled.operator.database_url else 360
+    with explored(crawled.settings) as (origin, _, met), browser(width=width) as reader:
         page = reader.page()
         for name, address in met.pages():
             page.goto(origin + address)
             assert violations(page) == [], name
-            assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
 @dataclass(frozen=True)

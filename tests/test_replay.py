@@ -27,7 +27,7 @@ from storage.explorer.replay import make_replay
 from storage.queries.captures import captured, nearest_capture
 from storage.settings import Settings
 from storage.withdrawals import Thing, restore, withdraw
-from tests.browsing import Browser, chromium, served
+from tests.browsing import Browser, chromium, needs_browser, served
 from tests.databases import NOW, Crawl, exchange, key, reading
 from tests.hostile.names import is_safe
 from tests.hostile.world import Bytes, build, names, pages
@@ -424,6 +424,7 @@ def test_the_explorer_shows_record_and_headers(stock: tuple[sa.Engine, Settings]
         assert each in told
 
 
+@needs_browser
 def test_in_a_browser_a_hostile_page_does_nothing(chromium: Browser, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", database_url=None)
     engine = open_for_writing(settings)
