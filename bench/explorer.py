@@ -32,7 +32,7 @@ from statistics import median, quantiles
 from urllib.parse import quote, urlencode
 
 from bench.crowd import crowd
-from storage.folding import fts5_query
+from storage.text.folding import fts5_query
 
 _BOUND_MS = 200
 _PATH = "applications.new_received.total"

@@ -22,7 +22,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.database import open_for_writing
-from storage.ledger import ledger
+from storage.ledger.cells import ledger
 from storage.schema import (
     aliases,
     attempts,

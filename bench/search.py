@@ -21,12 +21,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.database import open_for_writing
-from storage.folding import folded
 from storage.queries.search import search
+from storage.readings.standing import rebuild
 from storage.schema import organs, readings, reports, sections, versions
-from storage.search import entries, reindex
 from storage.settings import Settings
-from storage.standing import rebuild
+from storage.text.folding import folded
+from storage.text.search import entries, reindex
 from tests.databases import Crawl, postgresql_server, reading
 
 YEARS = range(2008, 2026)

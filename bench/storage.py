@@ -23,7 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.database import make_engine, upgrade
-from storage.facts import (
+from storage.readings.facts import (
     CellRecord,
     FindingRecord,
     FormRecord,

@@ -124,7 +124,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class ListingRead:
-    """What became of a listing of annual reports in this run: see storage.listings.Look.
+    """What became of a listing of annual reports in this run: see storage.capture.listings.Look.
 
     `why` is the rule that failed; of a complete one, what is odd about it.
     """

@@ -23,8 +23,8 @@ import sqlalchemy as sa
 
 from storage import queries
 from storage.asof import AsOf, moment
+from storage.care.leaving import MARK
 from storage.errors import BadQuestion
-from storage.leaving import MARK
 from storage.queries.organs import find_organ
 
 # Parameter of a question → what the person who asks calls it.

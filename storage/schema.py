@@ -71,7 +71,7 @@ class Words(sa.TypeDecorator[str]):
 
 
 def dumps(value: Any) -> str:
-    """JSON for a `Json` column; a string is JSON already (exact decimals, see storage.packing)."""
+    """JSON for a `Json` column; a string is JSON already (exact decimals: readings.packing)."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -296,7 +296,7 @@ readings = Table(
     _reference("forms.id", nullable=True),
     Column("layout", Text, nullable=False),
     Column("body_title", Words),
-    # One character a relation of the form (storage.packing.VERDICTS).
+    # One character a relation of the form (storage.readings.packing.VERDICTS).
     Column("verdicts", Text, nullable=False),
     # How many cells are unread; coverage asks this of every report.
     Column("unread", Integer, nullable=False),
@@ -586,8 +586,8 @@ withdrawals = Table(
 )
 
 # What stands for each shown report today: derived from the rows above and kept up with them
-# (storage.standing), so that a question over the whole archive need not ask the views of each
-# report. It references nothing and is not sealed: `archive verify` holds it against the views.
+# (storage.readings.standing), so that a question over the whole archive need not ask the views of
+# each report. It references nothing and is not sealed: `archive verify` holds it against the views.
 standing = Table(
     "standing",
     metadata,

@@ -37,6 +37,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from storage.care.withdrawals import Thing, withdraw
 from storage.database import open_for_reading
 from storage.explorer.api import Access, make_api
 from storage.explorer.api.declare import Endpoint
@@ -44,7 +45,6 @@ from storage.explorer.api.resources import endpoints
 from storage.explorer.api.ways import BASE
 from storage.schema import metadata
 from storage.settings import Settings
-from storage.withdrawals import Thing, withdraw
 from tests.databases import NOW, TIANSHAN, Crawl, key, reading
 from tests.stocked import stocked
 from tests.test_care import SECRET, fill, planted

@@ -19,21 +19,17 @@ from unittest.mock import patch
 import pytest
 import sqlalchemy as sa
 
-from storage.captures import Attempt, CaptureRef, Ending, Exchange, Recorder
+from storage.capture.captures import Attempt, CaptureRef, Ending, Exchange, Recorder
+from storage.capture.runs import PortalRecord, Start, Terms, begin_run, end_run
 from storage.database import transact
-from storage.facts import (
+from storage.readings.facts import (
     CellRecord,
     FindingRecord,
     FormRecord,
-    Observation,
     ReadingRecord,
-    ReportKey,
-    VersionRef,
-    observe,
-    sight,
     store_reading,
 )
-from storage.runs import PortalRecord, Start, Terms, begin_run, end_run
+from storage.readings.observing import Observation, ReportKey, VersionRef, observe, sight
 
 # For what does not hang on the database: once is enough.
 ON_SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)

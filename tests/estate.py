@@ -21,13 +21,14 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from storage.alarms import judge
-from storage.alerts import Event, sound
+from storage.alerts.record import Event, sound
+from storage.capture.listings import Entry, Look, keep_look
 from storage.database import make_engine, transact
-from storage.facts import Observation, ReportKey, observe, sight, store_reading
-from storage.listings import Entry, Look, keep_look
-from storage.manners import BLOCKED, NEVER_SENT, TROUBLE
-from storage.measures import keep_measures
+from storage.drift.measures import keep_measures
+from storage.readings.facts import store_reading
+from storage.readings.observing import Observation, ReportKey, observe, sight
 from storage.rows import add, find_or_add
+from storage.schedule.manners import BLOCKED, NEVER_SENT, TROUBLE
 from storage.schema import attempts, captures, organs, portals, runs, starts, terms, warc_files
 from storage.settings import Settings
 from tests.databases import reading

@@ -24,16 +24,22 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from storage.assessments import keep_assessment
-from storage.captures import Ending
-from storage.corrections import Entry, correct_cell
+from storage.capture.captures import Ending
+from storage.capture.listings import Entry as Listed
+from storage.capture.listings import Look, keep_look
 from storage.database import open_for_writing, transact
 from storage.evidence.manifest import FOLDER
 from storage.evidence.seal import seal
 from storage.evidence.verify import verify
-from storage.facts import FindingRecord, GridRecord, IndicatorRecord, VersionRef, keep_reading
-from storage.listings import Entry as Listed
-from storage.listings import Look, keep_look
+from storage.readings.assessments import keep_assessment
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import (
+    FindingRecord,
+    GridRecord,
+    IndicatorRecord,
+    keep_reading,
+)
+from storage.readings.observing import VersionRef
 from storage.schema import alert_events, alerts, lifetimes, measures, metadata, withdrawals
 from storage.settings import Settings
 from tests.databases import NOW, PORTAL, Crawl, exchange, reading

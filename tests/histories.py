@@ -11,15 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.facts import (
-    Observation,
-    ReadingRecord,
-    ReportKey,
-    keep_reading,
-    observe,
-    sight,
-    store_reading,
-)
+from storage.readings.facts import ReadingRecord, keep_reading, store_reading
+from storage.readings.observing import Observation, ReportKey, observe, sight
 from storage.rows import add, find_or_add
 from storage.schema import (
     attempts,

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from storage.corrections import Entry, correct_cell, in_force
 from storage.database import make_engine, transact
+from storage.readings.corrections import Entry, correct_cell, in_force
 from storage.schema import current_readings
 from storage.settings import Settings
 from tests.crawling import ROOT

@@ -29,12 +29,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from crawler.fetching.outcomes import REDIRECT_LOOP
-from storage.captures import recorded
+from storage.capture.captures import recorded
+from storage.capture.warc import read_record
 from storage.database import open_for_reading
 from storage.errors import StorageError
 from storage.schema import attempts, captures, warc_files
 from storage.settings import Settings
-from storage.warc import read_record
 
 TOOLS = ("pywb==2.10.0", "cdxj-indexer==1.5.0", "wacz==0.6.0")
 _COLLECTION = "proof"

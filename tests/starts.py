@@ -127,7 +127,7 @@ def hanging(home: Path, database_url: str = "") -> Outcome:
     """A start during a run whose disk never answers, and one after that run has ended itself."""
     with stage(home, database_url) as on:
         # The fourth answer: robots.txt, the probe and the home page are kept by then.
-        disk = Orders("storage.captures:Recorder.answer", when="hang", nth=4)
+        disk = Orders("storage.capture.captures:Recorder.answer", when="hang", nth=4)
         first = on.begin(disk, "-s", f"WATCHDOG_SILENCE={SILENCE}")
         assert on.site.asked.wait(60)
         second = on.run()

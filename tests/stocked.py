@@ -19,7 +19,8 @@ from crawler.pipelines.opened import files_of, read_article, read_file
 from crawler.pipelines.records import reading_record
 from storage.database import open_for_writing, transact
 from storage.evidence.seal import seal
-from storage.facts import Observation, ReadingRecord, ReportKey, keep_reading, observe
+from storage.readings.facts import ReadingRecord, keep_reading
+from storage.readings.observing import Observation, ReportKey, observe
 from storage.settings import Settings
 from tests.databases import Crawl, exchange, key
 from tests.replica.report_model import Report

@@ -41,7 +41,8 @@ from frictionless import validate
 from python_calamine import CalamineWorkbook
 from starlette.testclient import TestClient
 
-from storage.corrections import Entry, correct_cell
+from storage.care.personal import find, masked
+from storage.care.withdrawals import Thing, withdraw
 from storage.database import consistent, open_for_reading, open_for_writing
 from storage.evidence.seal import seal
 from storage.explorer.api.ways import BASE
@@ -51,9 +52,8 @@ from storage.exports.notices import statutory
 from storage.exports.source import Selection
 from storage.exports.taking import export, formats
 from storage.exports.text import plain
-from storage.personal import find, masked
+from storage.readings.corrections import Entry, correct_cell
 from storage.settings import Settings
-from storage.withdrawals import Thing, withdraw
 from tests.databases import Crawl, key, reading
 from tests.stocked import stocked
 

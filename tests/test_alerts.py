@@ -12,7 +12,7 @@ from string import Formatter
 import pytest
 import sqlalchemy as sa
 
-from storage.alerts import (
+from storage.alerts.record import (
     Alarm,
     Event,
     Facts,

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from storage.care.withdrawals import Thing, withdraw
 from storage.database import ROOT, open_for_reading
 from storage.errors import SettingsError
 from storage.explorer.api import Access, make_api
@@ -27,7 +28,6 @@ from storage.explorer.app import make_app
 from storage.queries.organs import find_organ
 from storage.queries.report import report
 from storage.settings import Settings
-from storage.withdrawals import Thing, withdraw
 from tests.api_fuzz import corpus, harmless
 from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
 from tests.test_care import SECRET, fill, planted

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from crawler.fetching.budget import Budget
 from crawler.portals import load
-from storage.captures import Attempt, Ending
+from storage.capture.captures import Attempt, Ending
 from storage.queries.visits import past
 from storage.settings import Settings
 from tests.databases import Crawl, exchange

@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage.captures import CaptureRef
-from storage.corrections import Entry, correct_cell
+from storage.capture.captures import CaptureRef
 from storage.database import transact
-from storage.facts import (
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import (
     GridRecord,
     IndicatorRecord,
-    Observation,
     ReadingRecord,
     keep_reading,
     load_reading,
-    observe,
     store_reading,
 )
-from storage.recanonical import Outcome, Part, Said, regroup, stale_parts
+from storage.readings.observing import Observation, observe
+from storage.readings.recanonical import Outcome, Part, Said, regroup, stale_parts
+from storage.readings.standing import differing
 from storage.schema import (
     confirmations,
     corrections,
@@ -37,7 +37,6 @@ from storage.schema import (
     versions,
 )
 from storage.settings import Settings
-from storage.standing import differing
 from tests.crawling import Operator
 from tests.databases import NOW, TIANSHAN, Crawl, exchange, key, reading
 from tests.noise import ROWS, canonical, edits, make

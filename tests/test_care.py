@@ -21,27 +21,27 @@ import sqlalchemy as sa
 from typer.main import get_command
 
 from storage import cli, doctor, queries
-from storage.alerts import alarm, sound
+from storage.alerts.record import alarm, sound
 from storage.asking import questions
-from storage.assessments import keep_assessment
+from storage.care.leaving import MARK
+from storage.care.personal import find, masked
+from storage.care.withdrawals import Thing, restore, withdraw
 from storage.cli.shared import app
-from storage.corrections import Entry, correct_cell
 from storage.database import ROOT
 from storage.errors import WithdrawalRefused, Withdrawn
 from storage.evidence.seal import seal
 from storage.evidence.verify import verify
 from storage.exports.taking import formats
-from storage.facts import FindingRecord, GridRecord, IndicatorRecord
-from storage.leaving import MARK
-from storage.personal import find, masked
 from storage.queries.coverage import coverage
 from storage.queries.history import history
 from storage.queries.organs import find_organ
 from storage.queries.report import report
+from storage.readings.assessments import keep_assessment
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import FindingRecord, GridRecord, IndicatorRecord
 from storage.runpage import write_page
 from storage.schema import metadata
 from storage.settings import Settings
-from storage.withdrawals import Thing, restore, withdraw
 from tests.databases import NOW, TIANSHAN, Crawl, cells, key, reading
 from tests.opening import everything_in
 from tests.personal.__main__ import HELD_OUT, judge

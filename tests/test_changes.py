@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from storage.care.withdrawals import Thing, restore, withdraw
 from storage.database import transact
 from storage.queries.changes import Event, changes
 from storage.queries.organs import find_organ
-from storage.withdrawals import Thing, restore, withdraw
 from tests.databases import NOW, Crawl, exchange, key, reading
 
 OLD = "http://www.xjtsq.gov.cn/info/3168/1.htm"

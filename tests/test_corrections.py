@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage.corrections import (
+from storage.database import transact
+from storage.errors import CorrectionRefused
+from storage.queries.corrections import corrections
+from storage.queries.organs import find_organ
+from storage.queries.report import report
+from storage.readings.corrections import (
     Entry,
     Identity,
     correct_cell,
@@ -18,12 +23,8 @@ from storage.corrections import (
     in_force,
     withdraw,
 )
-from storage.database import transact
-from storage.errors import CorrectionRefused
-from storage.facts import is_known, keep_reading, newest_reading
-from storage.queries.corrections import corrections
-from storage.queries.organs import find_organ
-from storage.queries.report import report
+from storage.readings.facts import keep_reading, newest_reading
+from storage.readings.observing import is_known
 from storage.schema import current_readings, reports, versions
 from storage.settings import Settings
 from tests.crawling import Operator

@@ -28,7 +28,7 @@ from tests.crashes.world import World
 from tests.databases import NOW
 
 REPORTS = 32
-KEPT = Orders("storage.warc:WarcWriter.append", "after", 26)
+KEPT = Orders("storage.capture.warc:WarcWriter.append", "after", 26)
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +63,15 @@ def test_killed_between_record_and_row(
 def test_killed_while_writing_and_again_while_what_is_torn_is_cut(
     tmp_path: Path, reference: Snapshot
 ) -> None:
-    torn = Orders("storage.warc:os.write", "half", 30)
-    cutting = Orders("storage.warc:os.ftruncate", "before", 1)
+    torn = Orders("storage.capture.warc:os.write", "half", 30)
+    cutting = Orders("storage.capture.warc:os.ftruncate", "before", 1)
     with Server(World(REPORTS)) as server:
         verdict = died(Crawl(server, tmp_path), reference, torn, cutting)
     assert verdict.misses == []
 
 
 def test_killed_and_again_while_a_record_is_adopted(tmp_path: Path, reference: Snapshot) -> None:
-    adopting = Orders("storage.recovery:add_capture", "after", 1)
+    adopting = Orders("storage.capture.recovery:add_capture", "after", 1)
     with Server(World(REPORTS)) as server:
         verdict = died(Crawl(server, tmp_path), reference, KEPT, adopting)
     assert verdict.misses == []

@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 from warcio.checker import Checker
 
-from storage.captures import payload
+from storage.capture.captures import payload
 from storage.database import make_engine
 from storage.settings import Settings
 from tests.browsing import browser, needs_browser

@@ -12,14 +12,19 @@ import pytest
 import sqlalchemy as sa
 
 from storage.asof import AsOf
-from storage.corrections import Entry, correct_cell
+from storage.care.withdrawals import Thing, withdraw
 from storage.errors import BadQuestion, NotInArchive, Withdrawn
-from storage.facts import FormRecord, IndicatorRecord, ReadingRecord, store_reading
 from storage.queries.diff import Diff, Place, diff, find_place
-from storage.rewording import Piece, Rewording
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import (
+    FormRecord,
+    IndicatorRecord,
+    ReadingRecord,
+    store_reading,
+)
 from storage.settings import Settings
 from storage.terminal.comparing import marked
-from storage.withdrawals import Thing, withdraw
+from storage.text.rewording import Piece, Rewording
 from tests.databases import FORM, NOW, TIANSHAN, Crawl, key, reading
 
 BUREAU = "天山区教育局"

@@ -12,9 +12,9 @@ import pytest
 
 from crawler.fetching import outcomes
 from crawler.words import sentences
-from storage.alerts import kinds
-from storage.ledger import Cell as LedgerCell
-from storage.ledger import Proof
+from storage.alerts.record import kinds
+from storage.ledger.cells import Cell as LedgerCell
+from storage.ledger.cells import Proof
 from storage.queries.coverage import Field
 from storage.queries.findings import OpenFinding
 from storage.queries.history import Capture, Version

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from crawler.cms.skeleton import SIZE
 from storage.database import make_engine
-from storage.drift import Drift, Share, drifts, fallen
-from storage.measures import PATHS, alike, keep_measures, rows_of, rules
+from storage.drift.drifts import Drift, Share, drifts, fallen
+from storage.drift.measures import PATHS, alike, keep_measures, rows_of, rules
 from storage.schema import attempts, portals, runs, starts
 from tests.databases import NOW
 

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from storage.care.withdrawals import Thing, withdraw
 from storage.cli.serving import _listen
 from storage.database import open_for_reading
 from storage.explorer.app import make_app
@@ -19,7 +20,6 @@ from storage.explorer.replay import make_replay
 from storage.explorer.site import Site
 from storage.explorer.state import Watch
 from storage.settings import Settings
-from storage.withdrawals import Thing, withdraw
 from tests.databases import NOW, Crawl, reading
 
 

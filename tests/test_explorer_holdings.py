@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from storage.alerts import Severity
+from storage.alerts.record import Severity
 from storage.database import ROOT, open_for_reading, open_for_writing
 from storage.explorer import charts, choices
 from storage.explorer.app import make_app
@@ -25,15 +25,16 @@ from storage.explorer.charts import Year, draw
 from storage.explorer.pages.organ import cells as drawn_cells
 from storage.explorer.site import HERE, words
 from storage.explorer.state import Kept, Watch
-from storage.facts import FindingRecord, ReportKey
-from storage.ledger import State as LedgerState
-from storage.ledger import ledger
-from storage.packing import VERDICTS
+from storage.ledger.cells import State as LedgerState
+from storage.ledger.cells import ledger
 from storage.queries.coverage import State as ReadState
 from storage.queries.findings import open_findings
 from storage.queries.holdings import divisions, divisions_named, held, totals
 from storage.queries.organs import find_organ
 from storage.queries.series import series
+from storage.readings.facts import FindingRecord
+from storage.readings.observing import ReportKey
+from storage.readings.packing import VERDICTS
 from storage.settings import Settings
 from tests.databases import TIANSHAN, Crawl, key, reading
 

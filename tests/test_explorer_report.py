@@ -22,17 +22,17 @@ from lxml import html
 from starlette.testclient import TestClient
 
 from storage import explorer
-from storage.alerts import alarm, sound
-from storage.corrections import Entry, correct_cell
+from storage.alerts.record import alarm, sound
+from storage.care.withdrawals import Thing, withdraw
 from storage.database import open_for_reading, transact
 from storage.explorer.app import make_app
 from storage.explorer.figures import path_of
-from storage.facts import FindingRecord, IndicatorRecord
 from storage.queries.organs import organ_at
 from storage.queries.report import report
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import FindingRecord, IndicatorRecord
 from storage.schema import reports
 from storage.settings import Settings
-from storage.withdrawals import Thing, withdraw
 from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
 from tests.stocked import reports_of, stocked
 

@@ -25,7 +25,6 @@ from python_calamine import CalamineWorkbook
 
 from storage import cli
 from storage.asof import AsOf
-from storage.corrections import Entry, correct_cell
 from storage.database import consistent, open_for_reading
 from storage.errors import BadQuestion, DirectoryError, NotInArchive, SettingsError
 from storage.evidence.seal import seal
@@ -40,9 +39,10 @@ from storage.exports.source import Selection, Source
 from storage.exports.tables import tables
 from storage.exports.taking import ACCOUNT, export, formats
 from storage.exports.text import guarded, plain
-from storage.facts import store_reading
 from storage.queries.citation import citation
 from storage.queries.organs import find_organ
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import store_reading
 from storage.settings import Settings
 from tests.crawling import BIN, ROOT
 from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
@@ -211,7 +211,7 @@ def test_a_wacz_has_the_records_as_they_lie(
     "body", ["139\N{ZERO WIDTH SPACE}00001000", "139<b>0000</b>1000", "&#49;3900001000"]
 )
 def test_a_number_torn_by_tags_is_seen(body: str) -> None:
-    from storage.leaving import personal_in
+    from storage.care.leaving import personal_in
 
     assert personal_in(texts_of(b"HTTP/1.1 200 OK\r\n\r\n", f"<p>{body}</p>".encode()))
 

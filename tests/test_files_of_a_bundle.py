@@ -10,7 +10,7 @@ import pytest
 from crawler.pipelines import facts
 from crawler.pipelines.attachments import ObservedFiles
 from crawler.pipelines.opened import File
-from storage.facts import VersionRef
+from storage.readings.observing import VersionRef
 
 
 def test_a_fault_in_one_member_leaves_the_others_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,15 +20,15 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.testclient import TestClient
 
-from storage.corrections import Entry as Correction
-from storage.corrections import correct_cell
+from storage.capture.listings import Entry, Look, keep_look
+from storage.care.withdrawals import Thing, restore, withdraw
 from storage.database import open_for_reading
 from storage.explorer.api.ways import BASE
 from storage.explorer.app import make_app
 from storage.explorer.replay import make_replay
-from storage.listings import Entry, Look, keep_look
+from storage.readings.corrections import Entry as Correction
+from storage.readings.corrections import correct_cell
 from storage.settings import Settings
-from storage.withdrawals import Thing, restore, withdraw
 from tests.databases import NOW, TIANSHAN, Crawl, cells, exchange, key, reading
 from tests.personal.planted import card_number, identity_number
 from tests.test_care import BUREAU, FIGURE, PAGE, SECRET, fill

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from crawler.forms.relations import deadline
-from storage.corrections import Entry, Identity, correct_identity
 from storage.database import ROOT
-from storage.deadlines import FIRST_YEAR, due
-from storage.ledger import Cell, ledger, sentences
+from storage.ledger.cells import Cell, ledger, sentences
+from storage.ledger.deadlines import FIRST_YEAR, due
+from storage.readings.corrections import Entry, Identity, correct_identity
 from storage.schema import listing_changes, runs
 from tests.databases import reading
 from tests.histories import GOVERNMENT, LISTING, History, figures, moment, unknown
@@ -100,7 +100,7 @@ def test_both_languages_of_a_note_state_the_same_facts() -> None:
 
 
 def test_every_note_is_said_somewhere() -> None:
-    code = (ROOT / "storage" / "ledger.py").read_text("utf-8")
+    code = (ROOT / "storage" / "ledger" / "cells.py").read_text("utf-8")
     assert {key for key in sentences() if f'"{key}"' not in code} == set()
 
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.database import make_engine
-from storage.deadlines import due
-from storage.ledger import HELD, Cell, ledger
+from storage.ledger.cells import HELD, Cell, ledger
+from storage.ledger.deadlines import due
 from storage.queries.coverage import Field, coverage
 from storage.schema import listing_reads
 from tests.databases import reading

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from storage.capture.listings import Standing, reads_of, watched
 from storage.database import make_engine
-from storage.listings import Standing, reads_of, watched
 from storage.schema import attempts
 from tests.crawling import Operator
 from tests.scripted import GONE, Answer, page, scripted

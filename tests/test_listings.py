@@ -19,7 +19,7 @@ from crawler.spiders.plan import Recheck, Round
 from crawler.spiders.urumqi_districts import UrumqiDistricts
 from crawler.spiders.walk import PortalSpider
 from crawler.words import sentences
-from storage.listings import Verdict
+from storage.capture.listings import Verdict
 from tests.listings.reader import BEGAN, MINUTE, read, watch
 from tests.listings.site import SIZE, Site, title
 from tests.listings.trials import FAULTS, KINDS, NEW, faulty, known_before, tried

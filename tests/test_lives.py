@@ -13,7 +13,7 @@ from crawler.cms import cms_by_key
 from crawler.errors import RegistryError
 from crawler.portals import load, load_lives
 from crawler.portals.registry import ROOT
-from storage.runs import LifeRecord, begin_run, end_run
+from storage.capture.runs import LifeRecord, begin_run, end_run
 from storage.schema import lifetimes, organs
 from tests.databases import PORTAL, START, TERMS
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from storage import manners
-from storage.manners import Hours, Robots, is_public, origin_of, retry_after, within
+from storage.schedule import manners
+from storage.schedule.manners import Hours, Robots, is_public, origin_of, retry_after, within
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from crawler.commands.exits import Exit
 from crawler.items import Purpose, Visit
 from crawler.portals import load
 from crawler.spiders.measuring import Measures
-from storage.measures import PATHS, alike
+from storage.drift.measures import PATHS, alike
 from tests.crawling import Operator
 from tests.redesign import RENEWED, SPIDER, renewed
 from tests.replica import Replica, World

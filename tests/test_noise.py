@@ -22,9 +22,9 @@ from lxml import etree
 
 from crawler.documents import cfb
 from crawler.documents.canonical import RULES, digest_file
-from storage.captures import payload
+from storage.capture.captures import payload
 from storage.database import transact
-from storage.facts import Observation, observe
+from storage.readings.observing import Observation, observe
 from storage.schema import captures, observations, versions
 from storage.settings import Settings
 from tests.crawling import ROOT

@@ -12,8 +12,8 @@ from crawler.cms import cms_by_key
 from crawler.errors import NothingDue
 from crawler.fetching.planning import Plan, everything, what_is_due
 from crawler.portals import Registry, load
+from storage.capture.runs import PortalRecord, begin_run, end_run
 from storage.database import transact
-from storage.runs import PortalRecord, begin_run, end_run
 from tests.databases import PORTAL, START, TERMS
 from tests.test_schedule import LISTING, SITE, Diary, night
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storage.captures import Attempt, Ending, Exchange, Recorder
+from storage.capture.captures import Attempt, Ending, Exchange, Recorder
+from storage.capture.runs import Start, Terms, begin_run, end_run
 from storage.errors import NotInArchive, WarcNotReadable
 from storage.queries.politeness import audit
-from storage.runs import Start, Terms, begin_run, end_run
 from storage.schema import attempts, starts
 from storage.settings import Settings
 from tests.crawling import Operator

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from crawler.forms import definition
-from storage.printed import Drawn, drawn, label_of, sheets
+from storage.readings.printed import Drawn, drawn, label_of, sheets
 
 FORMS = definition.forms()
 

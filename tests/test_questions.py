@@ -19,10 +19,10 @@ from crawler.forms.relations import relations
 from storage import cli
 from storage.asking import find_question, put, questions
 from storage.asof import AsOf
-from storage.corrections import Entry, correct_cell
+from storage.capture.warc import read_record
+from storage.care.withdrawals import Thing, withdraw
 from storage.database import ROOT
 from storage.errors import BadQuestion, NotInArchive, Withdrawn
-from storage.facts import CellRecord, FindingRecord, FormRecord, ReadingRecord
 from storage.queries import copies as copies_of
 from storage.queries.carry_over import CarriedSide, Chain, Link, carry_over
 from storage.queries.checks import Check, checks
@@ -42,9 +42,14 @@ from storage.queries.provenance import (
 from storage.queries.report import report
 from storage.queries.series import Point, series
 from storage.queries.sums import Sum, UnitSum, sums
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import (
+    CellRecord,
+    FindingRecord,
+    FormRecord,
+    ReadingRecord,
+)
 from storage.settings import Settings
-from storage.warc import read_record
-from storage.withdrawals import Thing, withdraw
 from tests.databases import NOW, TIANSHAN, Crawl, exchange, key, reading
 
 RECEIVED = "applications.new_received.total"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storage import warc
-from storage.captures import Ending, Recorder, payload
-from storage.recovery import Recovered, recover
-from storage.runs import answered, begin_run, end_run
+from storage.capture import warc
+from storage.capture.captures import Ending, Recorder, payload
+from storage.capture.recovery import Recovered, recover
+from storage.capture.runs import answered, begin_run, end_run
 from storage.schema import attempts, captures, runs, starts, terms
 from storage.settings import Settings
 from tests.databases import PORTAL, START, TERMS, Crawl, exchange

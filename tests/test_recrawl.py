@@ -11,7 +11,7 @@ from zlib import crc32
 import sqlalchemy as sa
 
 from crawler.fetching.run import READ_WHOLE_EVERY
-from storage.captures import payload
+from storage.capture.captures import payload
 from storage.database import make_engine
 from storage.schema import attempts, captures, observations, versions
 from tests.crawling import BIN, ROOT, Operator

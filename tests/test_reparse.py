@@ -12,10 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 from crawler.forms import PARSER
-from storage.assessments import assessment_of
-from storage.corrections import Entry, correct_cell
 from storage.database import make_engine, transact
-from storage.facts import FindingRecord, keep_reading, newest_reading, read_by
+from storage.readings.assessments import assessment_of
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import (
+    FindingRecord,
+    keep_reading,
+    newest_reading,
+    read_by,
+)
 from storage.schema import assessments, confirmations, findings, readings, versions
 from storage.settings import Settings
 from tests.crawling import ROOT, Operator

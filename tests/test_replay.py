@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from storage.care.withdrawals import Thing, restore, withdraw
 from storage.database import open_for_writing
 from storage.errors import NotInArchive
 from storage.explorer.app import make_app
@@ -26,7 +27,6 @@ from storage.explorer.downloads import (
 from storage.explorer.replay import make_replay
 from storage.queries.captures import captured, nearest_capture
 from storage.settings import Settings
-from storage.withdrawals import Thing, restore, withdraw
 from tests.browsing import Browser, chromium, needs_browser, served
 from tests.databases import NOW, Crawl, exchange, key, reading
 from tests.hostile.names import is_safe

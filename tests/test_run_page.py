@@ -14,18 +14,18 @@ import sqlalchemy as sa
 from lxml import html
 
 from crawler.commands.exits import exit_of
-from storage.alerts import alarm, sound
-from storage.captures import Attempt, Ending, Recorder
+from storage.alerts.record import alarm, sound
+from storage.capture.captures import Attempt, Ending, Recorder
+from storage.capture.runs import begin_run, end_run
 from storage.database import transact
+from storage.drift.measures import keep_measures
 from storage.errors import DirectoryError, NotInArchive
-from storage.measures import keep_measures
-from storage.plain import plain
 from storage.queries.run_report import RunReport, run_report
 from storage.rows import add
 from storage.runpage import MOST_LINES, as_html, as_text, write_owed, write_page
-from storage.runs import begin_run, end_run
 from storage.schema import alert_events, alerts, listing_reads, listings
 from storage.settings import Settings
+from storage.text.plain import plain
 from tests.crawling import ROOT, Operator
 from tests.databases import PORTAL, START, TERMS, Crawl, exchange, key, reading
 

@@ -12,15 +12,15 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.calendar import Rhythm, Season, calendar
-from storage.crontab import crontab
+from storage.capture.listings import Entry, Look, Scope, Verdict, keep_look
+from storage.capture.runs import PortalRecord, Start, Terms, begin_run
 from storage.database import transact
-from storage.facts import ReportKey, sight
-from storage.listings import Entry, Look, Scope, Verdict, keep_look
 from storage.queries.spiders import spiders
+from storage.readings.observing import ReportKey, sight
 from storage.rows import add
-from storage.runs import PortalRecord, Start, Terms, begin_run
-from storage.schedule import Due, due
+from storage.schedule.calendar import Rhythm, Season, calendar
+from storage.schedule.crontab import crontab
+from storage.schedule.due import Due, due
 from storage.schema import attempts, runs
 from tests.crawling import ROOT
 from tests.databases import PORTAL, START, TERMS, TIANSHAN

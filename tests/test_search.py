@@ -12,16 +12,22 @@ import pytest
 import sqlalchemy as sa
 
 from storage.asof import shown_versions
-from storage.corrections import Entry, Identity, correct_identity
+from storage.care.leaving import shown
+from storage.care.withdrawals import Thing, restore, withdraw
 from storage.errors import BadQuestion, SearchNotReady
-from storage.facts import GridRecord, IndicatorRecord, ReadingRecord, keep_reading, load_reading
-from storage.folding import asked_words, folded
-from storage.leaving import shown
 from storage.queries.search import Found, SearchHit, search
+from storage.readings.corrections import Entry, Identity, correct_identity
+from storage.readings.facts import (
+    GridRecord,
+    IndicatorRecord,
+    ReadingRecord,
+    keep_reading,
+    load_reading,
+)
 from storage.schema import current_versions, organs, reports
-from storage.search import entries, reindex
 from storage.settings import Settings
-from storage.withdrawals import Thing, restore, withdraw
+from storage.text.folding import asked_words, folded
+from storage.text.search import entries, reindex
 from tests.databases import NOW, TIANSHAN, Crawl, key, reading
 from tests.stocked import stocked
 

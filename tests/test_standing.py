@@ -10,17 +10,18 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
-from storage import standing
-from storage.corrections import Entry, Identity, correct_identity
+from storage.care.withdrawals import Thing, restore, withdraw
 from storage.database import transact
 from storage.errors import CorrectionRefused, WithdrawalRefused
-from storage.facts import ReportKey, keep_reading
 from storage.queries.coverage import coverage, tallies
 from storage.queries.findings import OpenFinding, open_findings
-from storage.recanonical import Part, Said, regroup, sightings
+from storage.readings import standing
+from storage.readings.corrections import Entry, Identity, correct_identity
+from storage.readings.facts import keep_reading
+from storage.readings.observing import ReportKey
+from storage.readings.recanonical import Part, Said, regroup, sightings
 from storage.schema import reports, versions
 from storage.schema import standing as table
-from storage.withdrawals import Thing, restore, withdraw
 from tests.databases import Crawl, key, reading
 
 BUREAUS = ("天山区教育局", "天山区财政局")

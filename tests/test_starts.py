@@ -9,7 +9,7 @@ import pytest
 
 from crawler.commands.exits import Exit, exit_of
 from crawler.fetching.lock import explained
-from storage.runs import AtWork
+from storage.capture.runs import AtWork
 from tests.crawling import Operator
 from tests.scripted import GONE, Answer, scripted
 from tests.starts import PORTAL, SPIDER, WANTED, hanging, missed, overlapping, stage
@@ -30,7 +30,7 @@ def test_a_run_that_hangs_ends_itself_and_the_next_start_goes_on(tmp_path: Path)
     wanted = WANTED["a start during a run that hangs, and the next"]
     assert (found.codes, found.states) == wanted, found.said
     assert "Timeout" in found.said[0]
-    assert "storage/captures.py" in found.said[0] or "inside.py" in found.said[0]
+    assert "storage/capture/captures.py" in found.said[0] or "inside.py" in found.said[0]
     assert "is being crawled by run 1 since" in found.said[1]
     # What the run had kept was not asked for again.
     assert found.asked[2] < found.asked[0] + 2

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from storage import captures, warc
+from storage.capture import captures, warc
 from storage.errors import DiskNearlyFull, NotInArchive, WarcNotReadable, WarcNotWritten
 from storage.schema import attempts, organs, portals, runs, warc_files
 from storage.schema import captures as captures_table

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from storage.facts import (
+from storage.readings.facts import (
     MESSAGES,
     CellRecord,
     FindingRecord,
@@ -23,10 +23,10 @@ from storage.facts import (
     content,
     find_reading,
     load_reading,
-    sight,
     store_reading,
 )
-from storage.packing import STATES
+from storage.readings.observing import sight
+from storage.readings.packing import STATES
 from storage.schema import aliases, forms, observations, readings, reports, versions
 from storage.settings import Settings
 from tests.databases import FORM, NOW, Crawl, exchange, key, reading

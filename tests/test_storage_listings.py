@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from storage.listings import (
+from storage.capture.listings import (
     Entry,
     Look,
     Scope,
@@ -19,8 +19,8 @@ from storage.listings import (
     reads_of,
     watched,
 )
+from storage.capture.runs import begin_run
 from storage.rows import add
-from storage.runs import begin_run
 from storage.schema import listing_changes, listing_reads, listings, runs
 from tests.databases import NOW, PORTAL, START, TERMS
 

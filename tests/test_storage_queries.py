@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from storage.database import open_for_reading
 from storage.errors import NotInArchive
-from storage.facts import FindingRecord
 from storage.queries.coverage import Field, coverage
 from storage.queries.findings import open_findings
 from storage.queries.history import history
 from storage.queries.organs import find_organ
 from storage.queries.report import all_reports, report, sources
 from storage.queries.runs import recorded_runs
+from storage.readings.facts import FindingRecord
 from storage.settings import Settings
 from tests.databases import NOW, TIANSHAN, Crawl, key, reading
 

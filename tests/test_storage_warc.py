@@ -12,7 +12,7 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
-from storage import warc
+from storage.capture import warc
 from storage.errors import WarcNotReadable, WarcNotWritten
 from tests.databases import NOW, exchange
 

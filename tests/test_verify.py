@@ -22,7 +22,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.captures import Ending
+from storage.capture.captures import Ending
+from storage.capture.runs import begin_run, end_run
 from storage.database import make_engine, open_for_writing
 from storage.errors import ManifestBroken
 from storage.evidence.check_rows import check_tables
@@ -31,10 +32,9 @@ from storage.evidence.rows import BY_RUN, CHANGING, GROWING, encode, lines, prep
 from storage.evidence.seal import seal
 from storage.evidence.verdict import Verdict
 from storage.evidence.verify import verify
-from storage.runs import begin_run, end_run
+from storage.readings.standing import refresh
 from storage.schema import DERIVED, REVISION, Moment, Words, confirmations, metadata
 from storage.settings import Settings
-from storage.standing import refresh
 from tests.databases import NOW, PORTAL, START, TERMS, Crawl, exchange, reading
 from tests.flips import flipped, found, sealed_archive
 from tests.test_archive_cli import ask

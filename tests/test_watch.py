@@ -20,15 +20,15 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from storage.alarms import judge
-from storage.alerts import Alarm, alarm, kinds, open_alerts, sound, story, undelivered
+from storage.alerts.feed import feed, write_feed
+from storage.alerts.metrics import exposition, write_metrics
+from storage.alerts.notify import Message, _addresses, deliver, message, tell
+from storage.alerts.record import Alarm, alarm, kinds, open_alerts, sound, story, undelivered
+from storage.alerts.watch import FEED, watch
 from storage.database import open_for_reading, transact
 from storage.errors import DirectoryError
 from storage.explorer.app import make_app
-from storage.feed import feed, write_feed
-from storage.metrics import exposition, write_metrics
-from storage.notify import Message, _addresses, deliver, message, tell
 from storage.settings import Settings
-from storage.watch import FEED, watch
 from tests.crawling import Operator
 from tests.databases import NOW, Crawl, reading
 from tests.estate import Estate, world
@@ -120,7 +120,7 @@ def test_what_was_not_taken_is_kept_and_tried_again(
 def test_an_address_that_hangs_holds_up_no_other(
     hook: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("storage.notify._PATIENCE_S", 3.0)
+    monkeypatch.setattr("storage.alerts.notify._PATIENCE_S", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         silent = f"json://hunter2@127.0.0.1:{deaf.getsockname()[1]}/"
         assert deliver([silent, address(hook)], Message("t", "b")) is None
@@ -151,7 +151,7 @@ def test_what_portals_wrote_is_no_markup_and_no_line_of_its_own(engine: sa.Engin
 
     sender = apprise.Apprise()
     sender.add(Mail())  # type: ignore[no-untyped-call]
-    with patch("storage.notify._sender", lambda _: sender):
+    with patch("storage.alerts.notify._sender", lambda _: sender):
         assert deliver(["mailto://x"], message([event])) is None
     assert "<img" not in mails[0]
     assert "&lt;img" in mails[0]

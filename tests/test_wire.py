@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storage.captures import payload
+from storage.capture.captures import payload
+from storage.capture.warc import read_record
 from storage.database import make_engine
 from storage.schema import attempts, captures, warc_files
-from storage.warc import read_record
 from tests.crawling import Operator
 
 NOT_THERE = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

@@ -27,10 +27,10 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
-from storage.alerts import Event, close, kinds, open_alerts
-from storage.captures import Attempt, Ending, Recorder
-from storage.corrections import Entry, Identity, correct_identity
+from storage.alerts.record import Event, close, kinds, open_alerts
+from storage.capture.captures import Attempt, Ending, Recorder
 from storage.database import make_engine, transact, upgrade
+from storage.readings.corrections import Entry, Identity, correct_identity
 from storage.schema import alert_events, attempts, organs, reports, runs
 from tests.crawling import Operator
 from tests.databases import exchange

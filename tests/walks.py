@@ -21,7 +21,7 @@ from playwright.sync_api import Page
 from storage.database import open_for_reading
 from storage.explorer.app import make_app
 from storage.explorer.replay import make_replay
-from storage.ledger import ledger
+from storage.ledger.cells import ledger
 from storage.queries.changes import changes
 from storage.queries.history import history
 from storage.queries.organs import find_organ

@@ -3,7 +3,7 @@
 Two ordinary pages of one template have nearly the same set of paths (tag, id and classes, from the
 root down), however many rows or menu entries each shows. Of the set only the smallest digests are
 kept (bottom-k MinHash): bounded in size, and two sketches still tell how much of it is shared
-(storage/measures.py compares them).
+(storage/drift/measures.py compares them).
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from crawler.pipelines.reopened import Came, Reopener
 from storage.database import transact
 from storage.errors import StorageError, WarcNotReadable
 from storage.evidence.seal import seal
-from storage.facts import file_of_capture
-from storage.recanonical import (
+from storage.readings.observing import file_of_capture
+from storage.readings.recanonical import (
     Outcome,
     Part,
     Said,

@@ -31,7 +31,13 @@ from crawler.pipelines.rereading import Reread, Task, reread, tasks
 from storage.database import transact
 from storage.errors import StorageError
 from storage.evidence.seal import seal
-from storage.facts import ReadingRecord, ReadOtherwise, content, keep_reading, newest_reading
+from storage.readings.facts import (
+    ReadingRecord,
+    ReadOtherwise,
+    content,
+    keep_reading,
+    newest_reading,
+)
 
 # Found by the crawl, not in the document: taken over from the reading before.
 _OF_CRAWL = "year"

@@ -20,7 +20,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from crawler.fetching.pace import from_environment
-from storage.manners import is_public
+from storage.schedule.manners import is_public
 
 
 class PrivateAddress(DNSLookupError):

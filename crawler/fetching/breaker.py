@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from storage.manners import BLOCKED, TROUBLE, TROUBLES, UNTOLD, WALLS
+from storage.schedule.manners import BLOCKED, TROUBLE, TROUBLES, UNTOLD, WALLS
 
 
 @dataclass(slots=True)

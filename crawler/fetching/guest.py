@@ -27,10 +27,10 @@ from crawler.fetching.pace import Pace, in_window
 from crawler.fetching.patience import Patience
 from crawler.items import Leaving, Refused
 from crawler.portals import Portal, host_of
-from storage.captures import header
+from storage.capture.captures import header
 from storage.database import transact
-from storage.manners import REST, Robots, origin_of
 from storage.queries.visits import Past, past
+from storage.schedule.manners import REST, Robots, origin_of
 
 if TYPE_CHECKING:
     from crawler.fetching.run import Run

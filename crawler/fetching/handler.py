@@ -23,7 +23,7 @@ from crawler.fetching.answers import Opened, open_answer, status_of
 from crawler.fetching.run import Run
 from crawler.fetching.wire import RecordingAgent, RecordingFactory, Wire
 from crawler.items import Unusable
-from storage.captures import Asked, Ending, Exchange, Validated
+from storage.capture.captures import Asked, Ending, Exchange, Validated
 from storage.errors import StorageError
 
 

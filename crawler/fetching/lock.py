@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from crawler.errors import BusyError
-from storage.runs import AtWork
+from storage.capture.runs import AtWork
 
 # Who has asked for nothing for so long waits for an hour it was told to wait, or hangs.
 _SILENT = timedelta(minutes=10)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from crawler.errors import ConfigurationError, ContactError, PaceError, ReplicaError
 from crawler.portals import Portal
-from storage.manners import within
+from storage.schedule.manners import within
 
 
 @dataclass(frozen=True, slots=True)

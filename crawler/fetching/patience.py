@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 
-from storage.manners import may_ask_to_wait, retry_after
+from storage.schedule.manners import may_ask_to_wait, retry_after
 
 
 class Patience:

@@ -12,9 +12,9 @@ from crawler.errors import NothingDue
 from crawler.portals import Portal, Registry
 from crawler.portals.titles import Identity, identify
 from crawler.spiders.plan import Recheck, Round, Watched
-from storage.listings import Standing, watched
-from storage.runs import unfinished
-from storage.schedule import Due, DuePage, due
+from storage.capture.listings import Standing, watched
+from storage.capture.runs import unfinished
+from storage.schedule.due import Due, DuePage, due
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """robots.txt, asked before anything else of an origin and kept for half a day (RFC 9309).
 
-What it says and what follows from it stands in storage.manners and crawler.fetching.guest; here it
-is asked, once, and whoever needs its rules waits. One that cannot be had (5xx, a wall, no answer, a
-redirect to a host of nobody's, more than five redirects) means "do not enter".
+What it says and what follows from it stands in storage.schedule.manners and
+crawler.fetching.guest; here it is asked, once, and whoever needs its rules waits. One that cannot
+be had (5xx, a wall, no answer, a redirect to a host of nobody's, more than five redirects) means
+"do not enter".
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from crawler.fetching import outcomes
 from crawler.fetching.guest import Guest
 from crawler.fetching.run import Run
 from crawler.items import Unusable
-from storage.manners import origin_of
+from storage.schedule.manners import origin_of
 
 _NO_ANSWER: tuple[type[Exception], ...] = (IgnoreRequest, *outcomes.DOWNLOAD_ERRORS)
 _FIRST = 1000  # before every page

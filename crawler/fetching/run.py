@@ -32,7 +32,8 @@ from crawler.fetching.triage import Missing
 from crawler.items import Visit
 from crawler.portals import Life, Portal, host_of
 from crawler.spiders.walk import PortalSpider
-from storage.captures import (
+from storage.alerts.watch import watch
+from storage.capture.captures import (
     Asked,
     Attempt,
     CaptureRef,
@@ -45,16 +46,8 @@ from storage.captures import (
     recorded,
     validators,
 )
-from storage.database import open_for_writing, transact
-from storage.drift import Drift, drifts
-from storage.errors import DatabaseError, PortalBusy, StorageError
-from storage.evidence.seal import seal
-from storage.locks import DatabaseLocks
-from storage.manners import BLOCKED
-from storage.measures import keep_measures
-from storage.recovery import recover
-from storage.runpage import write_owed, write_page
-from storage.runs import (
+from storage.capture.recovery import recover
+from storage.capture.runs import (
     LifeRecord,
     PortalRecord,
     Start,
@@ -65,8 +58,15 @@ from storage.runs import (
     begin_run,
     end_run,
 )
+from storage.database import open_for_writing, transact
+from storage.drift.drifts import Drift, drifts
+from storage.drift.measures import keep_measures
+from storage.errors import DatabaseError, PortalBusy, StorageError
+from storage.evidence.seal import seal
+from storage.locks import DatabaseLocks
+from storage.runpage import write_owed, write_page
+from storage.schedule.manners import BLOCKED
 from storage.settings import Settings
-from storage.watch import watch
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -31,8 +31,8 @@ from twisted.web.client import _HTTP11ClientFactory
 from twisted.web.iweb import IResponse
 
 from crawler.fetching.outcomes import OverlongHead
-from storage.captures import Tls
-from storage.warc import digest
+from storage.capture.captures import Tls
+from storage.capture.warc import digest
 
 _LONGEST_HEAD = 256 * 1024
 

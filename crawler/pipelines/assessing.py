@@ -1,7 +1,7 @@
 """Fourth, when a run or a re-parse ends: the reports that changed are held against others.
 
 Against their own copies, the year before, other organs of the city and the calendar. What is said
-rests on readings of several reports, so it is kept apart from them (storage.assessments).
+rests on readings of several reports, so it is kept apart from them (storage.readings.assessments).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from crawler.forms import PARSER
 from crawler.forms.across import Copy, Organ, Subject, assess
 from crawler.forms.model import Cell, State, Verdict
 from crawler.pipelines.records import finding_record, reading_of
-from storage.assessments import keep_assessment, newest_assessments
-from storage.corrections import corrected_reports, in_force
-from storage.facts import load_reading
+from storage.readings.assessments import keep_assessment, newest_assessments
+from storage.readings.corrections import corrected_reports, in_force
+from storage.readings.facts import load_reading
 from storage.schema import (
     current_readings,
     current_versions,

@@ -15,7 +15,7 @@ from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.captures import Observed
 from crawler.pipelines.opened import File, files_of
 from crawler.pipelines.records import report_key
-from storage.facts import Observation, ReportKey, VersionRef, is_known, observe
+from storage.readings.observing import Observation, ReportKey, VersionRef, is_known, observe
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from crawler.items import Attachment, ReportPage, Unreachable
 from crawler.pipelines.base import ArchivePipeline
 from crawler.pipelines.opened import read_article
 from crawler.pipelines.records import report_key
-from storage.facts import Observation, VersionRef, observe, sight
+from storage.readings.observing import Observation, VersionRef, observe, sight
 
 
 @dataclass(frozen=True, slots=True)

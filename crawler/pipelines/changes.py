@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from storage.facts import CellRecord, FindingRecord, ReadingRecord
+from storage.readings.facts import CellRecord, FindingRecord, ReadingRecord
 
 
 class Change(NamedTuple):

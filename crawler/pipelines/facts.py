@@ -21,7 +21,8 @@ from crawler.pipelines.opened import File, cured, read_article, read_file
 from crawler.pipelines.records import reading_record
 from crawler.portals.titles import year_of
 from crawler.words import Remark
-from storage.facts import ReadingRecord, VersionRef, find_reading, keep_reading
+from storage.readings.facts import ReadingRecord, find_reading, keep_reading
+from storage.readings.observing import VersionRef
 
 Item = Observed | ObservedFiles | Unreachable
 

@@ -15,7 +15,7 @@ from crawler.items import ListingRead
 from crawler.pipelines.base import ArchivePipeline
 from crawler.spiders.walk import PortalSpider
 from crawler.words import said
-from storage.listings import Entry, Look, keep_look, reads_of, watched
+from storage.capture.listings import Entry, Look, keep_look, reads_of, watched
 
 
 class ListingsPipeline(ArchivePipeline):

@@ -9,15 +9,15 @@ from crawler.forms import PARSER
 from crawler.forms.likeness import signature
 from crawler.forms.model import Cell, Finding, Layout, Reading, Section, State
 from crawler.portals.titles import Identity
-from storage.facts import (
+from storage.readings.facts import (
     CellRecord,
     FindingRecord,
     FormRecord,
     GridRecord,
     IndicatorRecord,
     ReadingRecord,
-    ReportKey,
 )
+from storage.readings.observing import ReportKey
 
 
 def report_key(sight_portal: str, identity: Identity) -> ReportKey:

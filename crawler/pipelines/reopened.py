@@ -14,7 +14,7 @@ from crawler.errors import SourceError
 from crawler.fetching.answers import open_answer
 from crawler.fetching.encoding import EncodingMiddleware
 from crawler.portals import Registry
-from storage.captures import recorded
+from storage.capture.captures import recorded
 from storage.settings import Settings
 
 

@@ -21,7 +21,8 @@ from crawler.pipelines.reopened import Came, Reopener
 from crawler.portals import load
 from storage.database import open_for_reading
 from storage.errors import StorageError
-from storage.facts import ReadingRecord, file_of_capture, read_by
+from storage.readings.facts import ReadingRecord, read_by
+from storage.readings.observing import file_of_capture
 from storage.schema import (
     attempts,
     captures,

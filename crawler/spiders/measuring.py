@@ -2,7 +2,7 @@
 
 Counted by portal and template (dialect and kind of page) and within it by skin, the sketch of the
 page's frame: what a page shows depends on its skin, and a run by schedule sees another mixture of
-skins than a whole one. The counts say how many pages had what (storage/drift.toml names them).
+skins than a whole one. The counts say how many pages had what (named in storage/drift/drift.toml).
 """
 
 from __future__ import annotations

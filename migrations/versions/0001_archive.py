@@ -12,7 +12,7 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 
-# What `cells` and `report_cells` say in each dialect; marks and states: storage/packing.py.
+# `cells` and `report_cells` in each dialect; marks and states: storage/readings/packing.py.
 _SQLITE = {
     "mark": "substr(f.marks, c.position + 1, 1)",
     "number": "json_extract(f.numbers, '$[' || c.position || ']')",

@@ -21,7 +21,7 @@ _INDEXES = (
     ("standing", ["reading_id"]),
 )
 
-# As storage.standing has it today; a later change of it has a migration of its own.
+# As storage.readings.standing has it today; a later change of it has a migration of its own.
 _FILL = """
 INSERT INTO standing (report_id, organ_id, division_code, year, kind, version_id, reading_id,
                       layout, form_id, unread, published, title, state)

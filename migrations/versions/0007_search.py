@@ -1,4 +1,4 @@
-"""The index of words (storage.search); an archive that holds readings fills it by a reindex."""
+"""The index of words (storage.text.search); an archive with readings fills it by a reindex."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def upgrade() -> None:
             "CREATE INDEX ix_search_words_words ON search_words USING gin (words) "
             "WITH (fastupdate = off)"
         )
-    # An empty archive has nothing to index; the rule is that of storage.folding.
+    # An empty archive has nothing to index; the rule is that of storage.text.folding.
     op.execute(
         "INSERT INTO search_index (rule) SELECT '1' WHERE NOT EXISTS (SELECT 1 FROM readings)"
     )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from storage.alarms import answers, channels, layout, operation, reports
 from storage.alarms.ground import Ground
-from storage.alerts import Alarm, kinds
+from storage.alerts.record import Alarm, kinds
 from storage.schema import portals
 from storage.settings import Settings
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from storage.alarms.ground import Ground
-from storage.alerts import Alarm, alarm
-from storage.manners import BLOCKED, NEVER_SENT, TROUBLE, UNTOLD
+from storage.alerts.record import Alarm, alarm
+from storage.schedule.manners import BLOCKED, NEVER_SENT, TROUBLE, UNTOLD
 from storage.schema import attempts, runs
 
 KINDS = (

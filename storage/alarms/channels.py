@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from storage.alarms.ground import Ground
-from storage.alerts import Alarm, Facts, Texts, alarm
-from storage.listings import Standing, watched
+from storage.alerts.record import Alarm, Facts, Texts, alarm
+from storage.capture.listings import Standing, watched
 from storage.schema import listing_reads, listings
 
 KINDS = ("listing_incomplete", "listings_gone", "new_channel")

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.alerts import Texts
-from storage.ledger import Cell, ledger
+from storage.alerts.record import Texts
+from storage.ledger.cells import Cell, ledger
 from storage.schema import listing_reads, listings, portals, runs
 from storage.settings import Settings
 

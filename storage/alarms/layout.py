@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.alarms.ground import Ground
-from storage.alerts import Alarm, Facts, Texts, alarm
-from storage.drift import Drift, drifts
+from storage.alerts.record import Alarm, Facts, Texts, alarm
+from storage.drift.drifts import Drift, drifts
 from storage.schema import measures, runs
 
 KINDS = ("layout_drift", "counts_out_of_bounds")

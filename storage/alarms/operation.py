@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.alarms.ground import Ground
-from storage.alerts import Alarm, Texts, alarm, kinds
-from storage.captures import header
+from storage.alerts.record import Alarm, Texts, alarm, kinds
+from storage.capture.captures import header
+from storage.capture.heads import HeadReader
 from storage.errors import WarcNotReadable
-from storage.heads import HeadReader
 from storage.queries.spiders import Spider, spiders
-from storage.schedule import due
+from storage.schedule.due import due
 from storage.schema import attempts, captures, runs, starts, warc_files
 
 KINDS = ("run_failed", "run_hung", "run_missed", "disk_low", "clock_wrong", "run_incomplete")

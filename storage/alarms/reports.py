@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.alarms.ground import NEWS, Ground
-from storage.alerts import Alarm, Facts, alarm, cause_of
-from storage.ledger import HELD, Cell
+from storage.alerts.record import Alarm, Facts, alarm, cause_of
+from storage.ledger.cells import HELD, Cell
 from storage.queries.history import changed_cells
 from storage.schema import aliases, lifetimes, observations, organs, reports, versions
 

@@ -32,14 +32,14 @@ def alerts(
 ) -> None:
     """What is wrong: one alert a cause, worst first, with what to do."""
     if kind is not None:
-        from storage.alerts import kinds
+        from storage.alerts.record import kinds
 
         if kind not in kinds():
             raise typer.BadParameter(f"no class {kind}: there are {', '.join(kinds())}")
     if check:
         _check("[]" if as_json else None)
     with archive("[]" if as_json else None, needs_reports=False) as connection:
-        from storage.alerts import open_alerts
+        from storage.alerts.record import open_alerts
 
         found = open_alerts(connection, kind=kind, portal=portal, closed=every)
         if as_json:
@@ -56,7 +56,7 @@ def alerts(
 def alert(number: Number, as_json: Json = False) -> None:
     """One alert: what is wrong, what was good last, what to do, and all that became of it."""
     with archive("null" if as_json else None, needs_reports=False) as connection:
-        from storage.alerts import find_alert, story
+        from storage.alerts.record import find_alert, story
 
         found, told = find_alert(connection, number), story(connection, number)
         if as_json:
@@ -70,7 +70,7 @@ def alert(number: Number, as_json: Json = False) -> None:
 @app.command()
 def acknowledge(number: Number, by: By, note: Note = "") -> None:
     """Say that somebody knows: it stays on the list, and is not delivered again."""
-    from storage.alerts import acknowledge as act
+    from storage.alerts.record import acknowledge as act
 
     _act(act, number, by, note)
 
@@ -78,7 +78,7 @@ def acknowledge(number: Number, by: By, note: Note = "") -> None:
 @app.command()
 def close(number: Number, by: By, note: Note = "") -> None:
     """Say that it is over. It opens again if it recurs."""
-    from storage.alerts import close as act
+    from storage.alerts.record import close as act
 
     _act(act, number, by, note)
 
@@ -86,7 +86,7 @@ def close(number: Number, by: By, note: Note = "") -> None:
 @app.command()
 def reopen(number: Number, by: By, note: Note = "") -> None:
     """Say that it is not over, or in nobody's hands."""
-    from storage.alerts import reopen as act
+    from storage.alerts.record import reopen as act
 
     _act(act, number, by, note)
 
@@ -103,10 +103,10 @@ def _act(act: Callable[..., Any], number: int, by: str, note: str) -> None:
 
 
 def _check(empty: str | None) -> None:
+    from storage.alerts.watch import watch
     from storage.database import open_for_writing
     from storage.evidence.seal import seal
     from storage.settings import Settings
-    from storage.watch import watch
 
     settings = Settings()
     if settings.sqlite_path is not None and not settings.sqlite_path.is_file():

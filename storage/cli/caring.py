@@ -15,7 +15,7 @@ from storage.cli.shared import organ as find
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from storage.withdrawals import Thing
+    from storage.care.withdrawals import Thing
 
 _Organ = Annotated[
     str | None, typer.Argument(help="Name, portal key or division code of the organ.")
@@ -39,7 +39,7 @@ def withdraw(
     reason: _Reason = "",
 ) -> None:
     """Show a report, one of its versions or an address to nobody any more; nothing is deleted."""
-    from storage.withdrawals import withdraw as act
+    from storage.care.withdrawals import withdraw as act
 
     _act(act, "withdrawn", (organ, year, version, url), by, reason)
 
@@ -54,7 +54,7 @@ def restore(
     reason: _Reason = "",
 ) -> None:
     """Show again what was withdrawn."""
-    from storage.withdrawals import restore as act
+    from storage.care.withdrawals import restore as act
 
     _act(act, "shown again", (organ, year, version, url), by, reason)
 
@@ -73,7 +73,7 @@ def _act(
         raise typer.BadParameter("give an organ and a year, or --url")
 
     def change(connection: Connection) -> str:
-        from storage.withdrawals import find_thing
+        from storage.care.withdrawals import find_thing
 
         organ_id = None if organ is None else find(connection, organ).id
         thing = find_thing(connection, organ_id, year, version, url)
@@ -88,11 +88,11 @@ def _act(
 def _write_pages_again(url: str | None, organ: str | None) -> None:
     """Pages of runs that lie there already name what was withdrawn, or do not yet again."""
     with archive(empty=None) as connection:
-        from storage.feed import write_feed
+        from storage.alerts.feed import write_feed
+        from storage.alerts.watch import FEED
+        from storage.care.withdrawals import organs_at
         from storage.runpage import write_again
         from storage.settings import Settings
-        from storage.watch import FEED
-        from storage.withdrawals import organs_at
 
         home = Settings().home
         names = organs_at(connection, url) if url else [find(connection, organ or "").name]
@@ -150,7 +150,7 @@ def impact(
 
         found = ask(connection, Settings().warc_directory, host=host)
         if html is not None:
-            from storage.impact_page import write_page
+            from storage.care.impact_page import write_page
 
             write_page(found, html)
         if as_json:

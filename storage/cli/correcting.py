@@ -13,7 +13,7 @@ from storage.cli.shared import organ as find
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from storage.corrections import Entry
+    from storage.readings.corrections import Entry
 
 
 @app.command()
@@ -46,7 +46,7 @@ def correct(
 
     The figure as published stays. The correction stands beside it, also after a re-parse.
     """
-    from storage.corrections import Entry
+    from storage.readings.corrections import Entry
 
     of_identity = is_organ is not None or is_year is not None
     if of_identity == (cell is not None):
@@ -61,8 +61,8 @@ def correct(
 
 
 def _correct_cell(organ: str, year: int, cell: str, figure: str | None, entry: Entry) -> None:
-    from storage.corrections import correct_cell, withdraw
     from storage.queries.report import report_row
+    from storage.readings.corrections import correct_cell, withdraw
 
     def change(connection: Connection) -> str:
         found = find(connection, organ)
@@ -82,8 +82,8 @@ def _correct_cell(organ: str, year: int, cell: str, figure: str | None, entry: E
 def _correct_identity(
     organ: str, year: int, said: tuple[str | None, int | None], url: str | None, entry: Entry
 ) -> None:
-    from storage.corrections import IDENTITY_TABLES, Identity, correct_identity
     from storage.queries.report import report_row
+    from storage.readings.corrections import IDENTITY_TABLES, Identity, correct_identity
 
     def change(connection: Connection) -> str:
         found = find(connection, organ)

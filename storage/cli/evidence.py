@@ -78,9 +78,9 @@ def seal(
 def reindex() -> None:
     """Make anew what follows from other rows; nothing else changes, and nothing sealed."""
     from storage.database import open_for_writing, transact
-    from storage.search import reindex as index
+    from storage.readings.standing import rebuild
     from storage.settings import Settings
-    from storage.standing import rebuild
+    from storage.text.search import reindex as index
 
     settings = Settings()
     if settings.sqlite_path is not None and not settings.sqlite_path.is_file():

@@ -20,7 +20,7 @@ from storage.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from storage.ledger import Cell
+    from storage.ledger.cells import Cell
 
 
 @app.command()
@@ -44,8 +44,8 @@ def ledger(
     """
     moment = _moment(at)
     with archive(empty="[]" if as_json else None, needs_reports=False) as connection:
-        from storage.ledger import State
-        from storage.ledger import ledger as ask
+        from storage.ledger.cells import State
+        from storage.ledger.cells import ledger as ask
 
         if state not in (None, *get_args(State)):
             raise typer.BadParameter(f"--state is one of {', '.join(get_args(State))}")

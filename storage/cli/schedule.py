@@ -12,7 +12,7 @@ from storage.cli.shared import Json, app, archive, print_json
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from storage.schedule import Due
+    from storage.schedule.due import Due
 
 Portal = Annotated[str | None, typer.Option("--portal", metavar="KEY", help="Only this portal.")]
 
@@ -23,9 +23,9 @@ def schedule(portal: Portal = None, as_json: Json = False) -> None:
     from datetime import UTC, datetime
 
     with archive("[]" if as_json else None, needs_reports=False) as connection:
-        from storage.leaving import shown
+        from storage.care.leaving import shown
         from storage.queries.spiders import spiders
-        from storage.schedule import due
+        from storage.schedule.due import due
 
         promised = (pair for each in spiders(connection) for pair in each.portals.items())
         zones = {key: terms.timezone for key, terms in promised}
@@ -57,8 +57,8 @@ def crontab() -> None:
         from storage.queries.spiders import spiders
 
         found = spiders(connection)
-    from storage.crontab import crontab as lines_of
     from storage.database import ROOT
+    from storage.schedule.crontab import crontab as lines_of
     from storage.settings import Settings
 
     settings, programs = Settings(), Path(sys.executable).parent
@@ -114,7 +114,7 @@ def _lines(due: Due, timezone: str) -> Iterator[tuple[str, str, str, str]]:
     """Portal, what, since when, and why; the last line says what comes next."""
     from zoneinfo import ZoneInfo
 
-    from storage.calendar import calendar
+    from storage.schedule.calendar import calendar
 
     def shown(at: datetime | None) -> str:
         return "" if at is None else f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"

@@ -14,11 +14,11 @@ from subprocess import SubprocessError
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from storage.care.personal import masked
 from storage.database import open_for_reading
 from storage.doctor import machine, running, standing
 from storage.doctor.model import Check, Level, Note, Patient
 from storage.errors import DatabaseError, StorageError
-from storage.personal import masked
 from storage.settings import Settings
 
 __all__ = ["Examination", "Level", "Note", "Patient", "examine"]

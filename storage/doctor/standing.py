@@ -12,13 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.captures import header
+from storage.capture.captures import header
+from storage.capture.heads import HeadReader
+from storage.capture.warc import locate
 from storage.doctor.model import Patient, Said, asked
 from storage.errors import WarcNotReadable
 from storage.evidence.manifest import FOLDER, locked, read_chain
-from storage.heads import HeadReader
 from storage.schema import REVISION, attempts, captures, runs, warc_files
-from storage.warc import locate
 
 _FROM_A_COPY = "bring it back from a copy; `archive verify` names everything that is wrong"
 # Of disk use. A season's nights differ, so a month is looked at.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from storage.captures import ASKED
+from storage.capture.captures import ASKED
 from storage.evidence.manifest import Chain, State, sha256
 from storage.evidence.rows import CHANGING, lines, values
 from storage.schema import aliases, attempts, metadata, organs, reports, runs, starts, terms

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
-from storage import standing
 from storage.database import is_passing
 from storage.evidence.changes import Change, Runs, state_now, unexplained
 from storage.evidence.dependants import resting_on
@@ -13,6 +12,7 @@ from storage.evidence.ledger import Strand, compared
 from storage.evidence.manifest import Chain, Segment
 from storage.evidence.rows import BY_RUN, GROWING, key_of, lines, plain
 from storage.evidence.verdict import FROM_A_COPY, OR_ACCEPT, Verdict
+from storage.readings import standing
 from storage.schema import metadata, observations, versions
 
 _CURE = f"{FROM_A_COPY}; {OR_ACCEPT}"

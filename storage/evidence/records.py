@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from storage.warc import ATTEMPT, digest, split
+from storage.capture.warc import ATTEMPT, digest, split
 
 OPEN = ".open"
 _BLOCK = 1 << 20

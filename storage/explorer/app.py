@@ -20,13 +20,13 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from storage.care.personal import masked
 from storage.errors import DatabaseError, NotInArchive, StorageError, Withdrawn
 from storage.explorer import pages
 from storage.explorer.asked import Unclear
 from storage.explorer.guard import Guard
 from storage.explorer.site import HERE, Site
 from storage.explorer.state import Watch
-from storage.personal import masked
 from storage.settings import Settings
 
 # No request leaves a page: nothing comes from elsewhere, and no script or style stands in it.

@@ -20,8 +20,8 @@ from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-from storage.captures import header
-from storage.personal import masked
+from storage.capture.captures import header
+from storage.care.personal import masked
 
 # In bytes: of a page that is rewritten, and of any content once it is unpacked.
 LONGEST_PAGE, LONGEST_BODY = 4_000_000, 64_000_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import quote, unquote, urlsplit
 
-from storage.personal import find, masked
+from storage.care.personal import find, masked
 
 UNKNOWN = "application/octet-stream"
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"

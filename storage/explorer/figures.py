@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.explorer.site import Lang
-from storage.printed import Head, Label, drawn, label_of
 from storage.queries.report import Cell, CellCorrection, Finding
+from storage.readings.printed import Head, Label, drawn, label_of
 
 # Verdicts that want saying; the others tell that a relation holds or cannot be judged.
 _SAYING = ("fail", "finding")

@@ -25,16 +25,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from storage.captures import recorded
+from storage.capture.captures import recorded
+from storage.care.leaving import shown
+from storage.care.personal import masked
+from storage.care.withdrawals import withdrawn_addresses
 from storage.errors import DatabaseError, NotInArchive, StorageError, WarcNotReadable, Withdrawn
 from storage.explorer import archived, downloads
 from storage.explorer.guard import Guard
 from storage.explorer.site import HERE, language, moment, words
-from storage.leaving import shown
-from storage.personal import masked
 from storage.queries.captures import CaptureView, captured, nearest_capture, personal_in_capture
 from storage.settings import Settings
-from storage.withdrawals import withdrawn_addresses
 
 # Of an archived page: nothing runs, nothing is sent, nothing comes but pictures and styles of the
 # archive. A link leaves the frame when somebody clicks it, and leads into the archive again. It may

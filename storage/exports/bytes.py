@@ -20,9 +20,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.asof import AsOf
+from storage.capture.warc import locate, read_record
+from storage.care.leaving import personal_in
+from storage.care.withdrawals import withdrawn_addresses
 from storage.exports.source import Selection
-from storage.facts import load_reading
-from storage.leaving import personal_in
+from storage.readings.facts import load_reading
 from storage.schema import (
     captures,
     observations,
@@ -33,8 +35,6 @@ from storage.schema import (
     warc_files,
     withdrawn_versions,
 )
-from storage.warc import locate, read_record
-from storage.withdrawals import withdrawn_addresses
 
 WITHDRAWN, PERSONAL = "captures of what is withdrawn", "captures with numbers of persons"
 UNSEEN = "captures of files that nobody could look into"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from storage.printed import Line, notices, sheets
+from storage.readings.printed import Line, notices, sheets
 
 
 @dataclass(frozen=True, slots=True)

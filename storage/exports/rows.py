@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias, cast
 
-from storage.ledger import Cell as Owed
+from storage.ledger.cells import Cell as Owed
 from storage.queries.report import Cell, Report
 from storage.queries.taking import Taken
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from storage.asof import AsOf
 from storage.exports.rows import Row, owed, rows_of
-from storage.ledger import ledger
+from storage.ledger.cells import ledger
 from storage.queries.taking import Taken, taken
 from storage.schema import organs
 from storage.settings import Settings

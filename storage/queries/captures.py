@@ -9,17 +9,17 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage import warc
+from storage.capture import warc
+from storage.care.leaving import leaves, personal_in
+from storage.care.personal import Kind
+from storage.care.withdrawals import capture_withdrawn
 from storage.errors import NotInArchive, WarcNotReadable
-from storage.leaving import leaves, personal_in
-from storage.personal import Kind
 from storage.queries.personal import personal_in_version
 from storage.schema import attempts, captures, observations, organs, warc_files
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
 from storage.settings import Settings
-from storage.withdrawals import capture_withdrawn
 
 # Beyond it databases raise instead of finding nothing.
 _MOST = 2**31 - 1

@@ -11,9 +11,9 @@ from typing import Literal, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf
-from storage.leaving import leaves
-from storage.onecell import WITHDRAWN, Corrected, Found, Scope, corrected, found, stones
+from storage.care.leaving import leaves
 from storage.queries.report import number
+from storage.readings.onecell import WITHDRAWN, Corrected, Found, Scope, corrected, found, stones
 from storage.schema import organs
 
 OUT, IN = "applications.carried_out", "applications.carried_in"

@@ -9,15 +9,15 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
-from storage.leaving import leaves
+from storage.care.leaving import leaves
+from storage.care.withdrawals import tombstones
 from storage.queries.history import differences
 from storage.queries.organs import in_division
+from storage.readings.standing import stands
 from storage.schema import Moment, attempts, captures, observations, organs
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
-from storage.standing import stands
-from storage.withdrawals import tombstones
 
 Kind: TypeAlias = Literal[
     "attachment", "edited", "moved", "published", "removed", "returned", "withdrawn"

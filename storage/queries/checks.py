@@ -10,11 +10,12 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 import sqlalchemy as sa
 
 from storage.asof import AsOf
-from storage.assessments import newest_assessment
+from storage.care.leaving import leaves
+from storage.care.withdrawals import withdrawn_readings
 from storage.errors import BadQuestion
-from storage.leaving import leaves
-from storage.onecell import Scope
-from storage.packing import unpack_verdicts
+from storage.readings.assessments import newest_assessment
+from storage.readings.onecell import Scope
+from storage.readings.packing import unpack_verdicts
 from storage.schema import (
     assessment_findings,
     assessments,
@@ -23,7 +24,6 @@ from storage.schema import (
     organs,
     readings,
 )
-from storage.withdrawals import withdrawn_readings
 
 By = Literal["rule", "year", "organ"]
 

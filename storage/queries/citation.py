@@ -8,11 +8,11 @@ from urllib.parse import quote, urlencode
 import sqlalchemy as sa
 
 from storage.asof import AsOf, reading_of, shown_versions
+from storage.care.leaving import leaves, without_values
 from storage.errors import BadQuestion, NotInArchive
-from storage.facts import load_reading, newest_reading
-from storage.leaving import leaves, without_values
 from storage.queries.organs import Organ
 from storage.queries.report import number, report_row
+from storage.readings.facts import load_reading, newest_reading
 from storage.schema import captures, organs, readings, warc_files
 
 

@@ -10,9 +10,9 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf
+from storage.care.leaving import leaves
 from storage.errors import BadQuestion
-from storage.leaving import leaves
-from storage.onecell import Scope, standing
+from storage.readings.onecell import Scope, standing
 from storage.schema import organs, readings
 
 # As crawler/forms/relations.toml has it for rule C1; a test holds the two together.

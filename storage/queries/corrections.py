@@ -7,8 +7,8 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf
-from storage.corrections import in_force
-from storage.leaving import leaves
+from storage.care.leaving import leaves
+from storage.readings.corrections import in_force
 from storage.schema import organs
 from storage.schema import shown_reports as reports
 

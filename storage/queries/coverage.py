@@ -9,11 +9,11 @@ from typing import Any, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf, Of, shown_aliases, shown_reports
-from storage.leaving import leaves
+from storage.care.leaving import leaves
+from storage.care.withdrawals import Tombstone, tombstones
 from storage.queries.organs import in_division
+from storage.readings.standing import reports_of, stands
 from storage.schema import is_government, organs, portals
-from storage.standing import reports_of, stands
-from storage.withdrawals import Tombstone, tombstones
 
 # The year the first 条例 came into force: no organ owed a report before.
 FIRST_YEAR = 2008

@@ -15,16 +15,16 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 import sqlalchemy as sa
 
 from storage.asof import AsOf, current_readings, current_versions, reading_of
+from storage.care.leaving import leaves, shown, without_values
+from storage.care.withdrawals import versions_withdrawn
 from storage.errors import BadQuestion, NotInArchive, Withdrawn
-from storage.facts import IndicatorRecord, ReadingRecord, load_reading
-from storage.leaving import leaves, shown, without_values
-from storage.packing import CellRecord
 from storage.queries.organs import Organ, find_organ
 from storage.queries.report import CellCorrection, number, report_row
-from storage.rewording import Piece, Rewording
+from storage.readings.facts import IndicatorRecord, ReadingRecord, load_reading
+from storage.readings.packing import CellRecord
 from storage.schema import corrections, readings
 from storage.schema import shown_versions as versions
-from storage.withdrawals import versions_withdrawn
+from storage.text.rewording import Piece, Rewording
 
 Change: TypeAlias = Literal["changed", "added", "removed"]
 Part: TypeAlias = Literal["page", "attachment"]

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
 from storage.asof import AsOf, Of
-from storage.assessments import assessments_in_force, newest_assessment
-from storage.leaving import leaves
+from storage.care.leaving import leaves
+from storage.care.withdrawals import withdrawn_readings
 from storage.queries.organs import in_division
+from storage.readings.assessments import assessments_in_force, newest_assessment
+from storage.readings.standing import reports_of, stands
 from storage.schema import assessment_findings, assessments, findings, organs
-from storage.standing import reports_of, stands
-from storage.withdrawals import withdrawn_readings
 
 # Division, organ and year; a cursor adds the number of the last finding that was told.
 Place: TypeAlias = tuple[str, str, int]

@@ -10,12 +10,12 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf, reading_of, shown_versions
-from storage.facts import load_reading, newest_reading, record_digest
-from storage.leaving import leaves, without_values
+from storage.care.leaving import leaves, without_values
+from storage.care.withdrawals import versions_withdrawn
 from storage.queries.organs import Organ
 from storage.queries.report import number, report_row
+from storage.readings.facts import load_reading, newest_reading, record_digest
 from storage.schema import captures, observations, warc_files
-from storage.withdrawals import versions_withdrawn
 
 
 class Capture(TypedDict):

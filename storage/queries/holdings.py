@@ -7,11 +7,11 @@ from typing import TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf, shown_versions
-from storage.leaving import leaves
+from storage.care.leaving import leaves
 from storage.queries.coverage import State
 from storage.queries.organs import in_division
+from storage.readings.standing import reports_of, stands
 from storage.schema import captures, organs, portals, readings
-from storage.standing import reports_of, stands
 
 # Of a county's code; a longer one stands for itself.
 _DIGITS = 6

@@ -19,11 +19,18 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from storage.captures import header
+from storage.capture.captures import header
+from storage.capture.heads import HeadReader
+from storage.care.leaving import leaves
 from storage.errors import NotInArchive, WarcNotReadable
-from storage.heads import HeadReader
-from storage.leaving import leaves
-from storage.manners import BLOCKED, NEVER_SENT, TROUBLE, may_ask_to_wait, retry_after, within
+from storage.schedule.manners import (
+    BLOCKED,
+    NEVER_SENT,
+    TROUBLE,
+    may_ask_to_wait,
+    retry_after,
+    within,
+)
 from storage.schema import attempts, captures, starts, terms, warc_files
 
 # Requests that follow each other closer than this belong to one visit.

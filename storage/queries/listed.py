@@ -7,8 +7,8 @@ from typing import TypedDict, cast
 import sqlalchemy as sa
 
 from storage.asof import AsOf
-from storage.leaving import leaves
-from storage.onecell import Scope
+from storage.care.leaving import leaves
+from storage.readings.onecell import Scope
 from storage.schema import organs
 
 

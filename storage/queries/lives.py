@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.leaving import leaves
+from storage.care.leaving import leaves
 from storage.schema import is_government, lifetimes, organs, portals, reports
 
 # How alike two names without their division must be for one organ to be proposed as the heir of

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from storage.care.leaving import leaves
 from storage.errors import BadQuestion
-from storage.leaving import leaves
-from storage.ledger import Cell, State, ledger
+from storage.ledger.cells import Cell, State, ledger
 
 # The states of the ledger that somebody should look into, the plainest first. A withdrawn report
 # is none of them: it is there, and shown to nobody.

@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf
+from storage.care.leaving import leaves
 from storage.errors import BadQuestion
-from storage.leaving import leaves
-from storage.onecell import Corrected, Found, Scope, corrected, found
 from storage.queries.report import number
+from storage.readings.onecell import Corrected, Found, Scope, corrected, found
 from storage.schema import organs
 
 Against: TypeAlias = Literal["own_years", "peers"]

@@ -7,10 +7,10 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.assessments import assessment_of
-from storage.facts import ReadingRecord, load_reading, newest_reading
-from storage.leaving import leaves, personal_in
-from storage.personal import Kind
+from storage.care.leaving import leaves, personal_in
+from storage.care.personal import Kind
+from storage.readings.assessments import assessment_of
+from storage.readings.facts import ReadingRecord, load_reading, newest_reading
 from storage.schema import current_versions, organs
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports

@@ -2,8 +2,9 @@
 
 The evidence: the rows of the attempts, what each start promised its portals, the heads of requests
 and answers as they went over the wire, and the bodies of the robots.txt that were in force. How a
-robots.txt or a Retry-After is read stands in storage.manners, for the crawler too; whether it was
-kept is found out here, from the times and words of the archive. docs/politeness.md has the rules.
+robots.txt or a Retry-After is read stands in storage.schedule.manners, for the crawler too; whether
+it was kept is found out here, from the times and words of the archive. docs/politeness.md has the
+rules.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from storage import warc
-from storage.captures import header
+from storage.capture import warc
+from storage.capture.captures import header
+from storage.capture.heads import HeadReader
+from storage.care.leaving import leaves
 from storage.errors import NotInArchive, WarcNotReadable
-from storage.heads import HeadReader
-from storage.leaving import leaves
-from storage.manners import (
+from storage.schedule.manners import (
     BLOCKED,
     LONGEST_ABSENCE,
     NEVER_SENT,

@@ -8,12 +8,12 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf, shown_versions
+from storage.care.leaving import leaves, without_values
 from storage.errors import BadQuestion, NotInArchive
-from storage.facts import ACTS, load_reading
-from storage.leaving import leaves, without_values
-from storage.onecell import NO_FIGURES, Scope, corrected, found
 from storage.queries.organs import Organ
 from storage.queries.report import CellPlace, number, place_of, report_row
+from storage.readings.facts import ACTS, load_reading
+from storage.readings.onecell import NO_FIGURES, Scope, corrected, found
 from storage.schema import (
     attempts,
     captures,

@@ -9,10 +9,13 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf, Of, shown_aliases, shown_reports, shown_versions
-from storage.assessments import assessment_at
-from storage.corrections import in_force
+from storage.care.leaving import leaves, personal_in, without_values
+from storage.care.withdrawals import tombstones, withdrawn_readings
 from storage.errors import NotInArchive, Withdrawn
-from storage.facts import (
+from storage.queries.organs import Organ
+from storage.readings.assessments import assessment_at
+from storage.readings.corrections import in_force
+from storage.readings.facts import (
     FindingRecord,
     FormRecord,
     GridRecord,
@@ -20,9 +23,8 @@ from storage.facts import (
     ReadingRecord,
     load_reading,
 )
-from storage.leaving import leaves, personal_in, without_values
-from storage.packing import CellRecord
-from storage.queries.organs import Organ
+from storage.readings.packing import CellRecord
+from storage.readings.standing import reports_of, stands
 from storage.schema import (
     captures,
     is_government,
@@ -33,8 +35,6 @@ from storage.schema import (
 )
 from storage.schema import reports as every_report
 from storage.schema import shown_versions as versions
-from storage.standing import reports_of, stands
-from storage.withdrawals import tombstones, withdrawn_readings
 
 
 class Cell(TypedDict):

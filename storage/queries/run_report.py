@@ -9,11 +9,11 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.alerts import rank
-from storage.drift import drifts
+from storage.alerts.record import rank
+from storage.care.leaving import leaves
+from storage.drift.drifts import drifts
 from storage.errors import NotInArchive
-from storage.leaving import leaves
-from storage.ledger import Cell, State, ledger
+from storage.ledger.cells import Cell, State, ledger
 from storage.queries.history import Change, history
 from storage.queries.organs import Organ
 from storage.schema import (

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
-from storage.leaving import leaves
+from storage.care.leaving import leaves
 from storage.schema import attempts, captures, runs
 
 

@@ -7,13 +7,13 @@ from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
+from storage.care.leaving import leaves, shown
 from storage.errors import BadQuestion
-from storage.folding import asked_words, folded, folded_with_places
-from storage.leaving import leaves, shown
 from storage.schema import organs, readings
 from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
-from storage.search import entries, key, narrowed, texts_read
+from storage.text.folding import asked_words, folded, folded_with_places
+from storage.text.search import entries, key, narrowed, texts_read
 
 # Of a text at most so many excerpts, and so many characters on either side of a word.
 _EXCERPTS, _AROUND = 3, 24

@@ -7,8 +7,10 @@ from typing import TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf
-from storage.leaving import leaves
-from storage.onecell import (
+from storage.care.leaving import leaves
+from storage.care.withdrawals import Tombstone
+from storage.queries.report import number
+from storage.readings.onecell import (
     NO_FIGURES,
     WITHDRAWN,
     Corrected,
@@ -18,8 +20,6 @@ from storage.onecell import (
     found,
     stones,
 )
-from storage.queries.report import number
-from storage.withdrawals import Tombstone
 
 
 class Point(TypedDict):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from storage.runs import Terms
+from storage.capture.runs import Terms
 from storage.schema import runs, starts, terms
 
 

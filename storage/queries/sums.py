@@ -11,9 +11,11 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 import sqlalchemy as sa
 
 from storage.asof import AsOf
+from storage.care.leaving import leaves
+from storage.care.withdrawals import Tombstone
 from storage.errors import BadQuestion
-from storage.leaving import leaves
-from storage.onecell import (
+from storage.queries.report import number
+from storage.readings.onecell import (
     NO_CELL,
     NO_FIGURES,
     STATE_OF,
@@ -28,9 +30,7 @@ from storage.onecell import (
     standing,
     stones,
 )
-from storage.queries.report import number
 from storage.schema import figures, organs
-from storage.withdrawals import Tombstone
 
 By = Literal["division", "kind", "year"]
 

@@ -8,9 +8,10 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf, current_versions
-from storage.facts import FormRecord
-from storage.leaving import leaves
+from storage.care.leaving import leaves
 from storage.queries.report import Report, _report
+from storage.readings.facts import FormRecord
+from storage.readings.standing import reports_of, stands
 from storage.schema import (
     captures,
     is_government,
@@ -21,7 +22,6 @@ from storage.schema import (
     warc_files,
 )
 from storage.schema import shown_versions as versions
-from storage.standing import reports_of, stands
 
 # Reports whose keys are held at once.
 _HELD = 500

@@ -7,9 +7,9 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from storage.asof import AsOf
+from storage.care.leaving import leaves, without_values
+from storage.care.withdrawals import versions_withdrawn
 from storage.errors import NotInArchive, Withdrawn
-from storage.facts import ACTS, load_reading
-from storage.leaving import leaves, without_values
 from storage.queries.organs import Organ
 from storage.queries.report import (
     Cell,
@@ -22,10 +22,10 @@ from storage.queries.report import (
     kept_table,
     report_row,
 )
+from storage.readings.facts import ACTS, load_reading
+from storage.readings.standing import stands
 from storage.schema import readings
 from storage.schema import shown_versions as versions
-from storage.standing import stands
-from storage.withdrawals import versions_withdrawn
 
 _V, _R = versions.c, readings.c
 _VERSIONS = (

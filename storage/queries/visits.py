@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from storage import warc
-from storage.captures import header
+from storage.capture import warc
+from storage.capture.captures import header
 from storage.errors import WarcNotReadable
-from storage.manners import LONGEST_ABSENCE, NEVER_SENT, may_ask_to_wait, retry_after
+from storage.schedule.manners import LONGEST_ABSENCE, NEVER_SENT, may_ask_to_wait, retry_after
 from storage.schema import attempts, captures, warc_files
 
 # With retries and our own deaths between them, more than a circuit breaker ever looks back on.

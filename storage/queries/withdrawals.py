@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import sqlalchemy as sa
 
-from storage.personal import masked
+from storage.care.personal import masked
 from storage.schema import organs, withdrawals, withdrawn
 from storage.schema import reports as every_report
 from storage.schema import versions as every_version

@@ -17,12 +17,12 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
+from storage.care.withdrawals import TOMBSTONE
 from storage.errors import DirectoryError
 from storage.queries.run_report import RunReport, newest_run, run_report
 from storage.runpage.lines import Words, head, lines
 from storage.schema import runs
 from storage.whole import write_whole
-from storage.withdrawals import TOMBSTONE
 
 Lang = Literal["en", "zh"]
 # A page of text is read in a minute: no longer than this, and no section longer than the other.

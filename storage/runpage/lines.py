@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from storage.plain import plain
 from storage.queries.history import Change, Side
 from storage.queries.run_report import ChangedReport, RunReport
+from storage.text.plain import plain
 
 # A line is cut here, and a title long before it: a portal may write a whole page into one.
 LONGEST, TITLE = 240, 60

@@ -11,7 +11,7 @@ from rich.text import Text
 from storage.terminal.drawing import minute, new_table, open_console
 
 if TYPE_CHECKING:
-    from storage.alerts import Alert, Severity, Step
+    from storage.alerts.record import Alert, Severity, Step
 
 
 SEVERITIES: dict[Severity, str] = {"critical": "red", "warning": "yellow", "info": "cyan"}

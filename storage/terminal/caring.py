@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from storage.impact_page import kept, rows
+from storage.care.impact_page import kept, rows
 from storage.terminal.drawing import minute, new_table, open_console, spoken
 
 if TYPE_CHECKING:

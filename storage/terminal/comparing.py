@@ -11,7 +11,7 @@ from storage.terminal.drawing import new_table, open_console
 
 if TYPE_CHECKING:
     from storage.queries.diff import Compared, Diff, DiffCell, DiffLine, DiffSide
-    from storage.rewording import Piece
+    from storage.text.rewording import Piece
 
 _MARKS = {"delete": ("[-", "-]", "red strike"), "insert": ("{+", "+}", "green underline")}
 # So much of what both sides say stands on either side of an edit.

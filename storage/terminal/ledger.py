@@ -11,7 +11,7 @@ from storage.terminal.drawing import minute, new_table, open_console
 from storage.terminal.maps import LEDGER_LETTERS
 
 if TYPE_CHECKING:
-    from storage.ledger import Cell as LedgerCell
+    from storage.ledger.cells import Cell as LedgerCell
     from storage.queries.lives import OrganLife
     from storage.queries.sources import Place
 

@@ -17,8 +17,8 @@ from storage.errors import DirectoryError
 from storage.terminal.drawing import new_table, open_console
 
 if TYPE_CHECKING:
-    from storage.ledger import Cell as LedgerCell
-    from storage.ledger import State as LedgerState
+    from storage.ledger.cells import Cell as LedgerCell
+    from storage.ledger.cells import State as LedgerState
     from storage.queries.coverage import Field, State
 
 

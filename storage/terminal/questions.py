@@ -225,8 +225,8 @@ def _show_provenance(chain: Provenance) -> None:
 
 def _command(record: Record) -> str:
     """What shows the bytes as they were served, without the archive's own code."""
+    from storage.capture.warc import locate
     from storage.settings import Settings
-    from storage.warc import locate
 
     file = locate(Settings().warc_directory, record["warc_file"])
     return f"warcio extract --payload {shlex.quote(str(file))} {record['offset']}"

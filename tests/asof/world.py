@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from storage.asof import AsOf
-from storage.corrections import Entry, correct_cell
 from storage.database import transact
 from storage.errors import CorrectionRefused
-from storage.facts import Observation, ReportKey, keep_reading, observe
+from storage.readings.corrections import Entry, correct_cell
+from storage.readings.facts import keep_reading
+from storage.readings.observing import Observation, ReportKey, observe
 from tests.databases import Crawl, exchange, key, reading
 
 BEGIN = datetime(2021, 1, 4, 3, 0, tzinfo=UTC)

@@ -34,9 +34,9 @@ class _AnyDatetime(type):
 class Orders:
     """What is to happen to a crawler.
 
-    `at` is the place, `storage.warc:os.fsync`: a module, and a path in it. `when` it dies: before
-    or after the `nth` call, or half-way, when half of what the call was to write is written; or
-    `hang`: that call never returns. `seen` counts only calls whose arguments show this text.
+    `at` is the place, `storage.capture.warc:os.fsync`: a module, and a path in it. `when` it dies:
+    before or after the `nth` call, or half-way, when half of what the call was to write is written;
+    or `hang`: that call never returns. `seen` counts only calls whose arguments show this text.
     `constants`: values by place. `clock`: seconds by which it goes wrong.
     """
 

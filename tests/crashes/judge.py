@@ -11,11 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage import warc
-from storage.captures import ASKED, INTERRUPTED, payload
+from storage.capture import warc
+from storage.capture.captures import ASKED, INTERRUPTED, payload
 from storage.database import open_for_reading
 from storage.errors import WarcNotReadable
-from storage.manners import NEVER_SENT
+from storage.schedule.manners import NEVER_SENT
 from storage.schema import (
     aliases,
     attempts,

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from storage.warc import digest
+from storage.capture.warc import digest
 from tests.crashes.world import Page, World
 
 _CONDITION = re.compile(rb"\r\nIf-None-Match:[ \t]*([^\r]*)\r\n", re.IGNORECASE)

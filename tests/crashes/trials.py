@@ -26,7 +26,7 @@ from tests.crashes.world import PORTALS
 
 SMALL, LARGE = 32, 600  # reports
 PAUSE = 20.0  # seconds a process is stopped, or its database locked
-_RECORD = Orders("storage.warc:WarcWriter.append", "after", 40)
+_RECORD = Orders("storage.capture.warc:WarcWriter.append", "after", 40)
 _IMPATIENT = {"storage.database:_GIVE_UP_AFTER_S": 2, "storage.database:_BUSY_TIMEOUT_MS": 500}
 _DELAY, _SLOW = 3.0, 3  # seconds that the portals' files ask for, and how much we add to them
 _ONE_LINE = re.compile(r"\A[^\n]+\n\Z")

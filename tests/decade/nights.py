@@ -68,8 +68,8 @@ def operating(home: Path, proxy: str) -> Iterator[None]:
         # ledger again: for ten years that is most of the simulation, and none of it is judged.
         for name in ("run.seal", "run.write_page", "run.write_owed"):
             held.enter_context(patch(f"crawler.fetching.{name}"))
-        held.enter_context(patch("storage.watch.write_feed"))
-        held.enter_context(patch("storage.watch.write_metrics", return_value=None))
+        held.enter_context(patch("storage.alerts.watch.write_feed"))
+        held.enter_context(patch("storage.alerts.watch.write_metrics", return_value=None))
         # A process a night would read the portals' files and compile each query anew; one process
         # for all of them need not.
         held.enter_context(patch("storage.database.make_engine", cache(make_engine)))

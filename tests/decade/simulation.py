@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.database import open_for_reading, open_for_writing, transact
-from storage.ledger import Cell, ledger
+from storage.ledger.cells import Cell, ledger
 from storage.rows import find_or_add
 from storage.schema import (
     alert_events,

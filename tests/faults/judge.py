@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from storage.captures import payload
+from storage.capture.captures import payload
+from storage.capture.warc import read_record, records
 from storage.database import open_for_reading
 from storage.schema import attempts, captures, runs, warc_files
 from storage.settings import Settings
-from storage.warc import read_record, records
 from tests.crawling import BIN
 from tests.faults.modes import TUNNEL_MODES, TunnelMode
 from tests.faults.server import Entry

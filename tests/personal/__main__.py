@@ -1,4 +1,4 @@
-"""`python -m tests.personal [SEED …]`: recall and precision of storage.personal.
+"""`python -m tests.personal [SEED …]`: recall and precision of storage.care.personal.
 
 500 planted numbers and 5,000 look-alikes a seed. Exit code 1 below 99 % of either. A planted
 number counts as found only when every digit of it is covered in the masked text, and as found
@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
-from storage.personal import find, masked
+from storage.care.personal import find, masked
 from tests.personal.planted import alike, kinds, planted
 
 HELD_OUT = 100

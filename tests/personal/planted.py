@@ -1,6 +1,6 @@
 """Sentences with numbers of persons that nobody has, and look-alikes; each from a seed.
 
-Nothing is shared with storage.personal: check characters are computed here by other roads.
+Nothing is shared with storage.care.personal: check characters are computed here by other roads.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from storage.asof import AsOf
+from storage.care.personal import masked
 from storage.errors import BadQuestion, DatabaseError, NotInArchive, StorageError, Withdrawn
 from storage.explorer.api.access import Access, Gate
 from storage.explorer.api.answers import check_accept, json_response
@@ -28,7 +29,6 @@ from storage.explorer.api.openapi import document
 from storage.explorer.api.problems import Refusal, busy, problem_response
 from storage.explorer.api.resources import endpoints
 from storage.explorer.api.ways import BASE, Ways
-from storage.personal import masked
 from storage.settings import Settings
 
 METHODS = ("GET", "HEAD", "OPTIONS")

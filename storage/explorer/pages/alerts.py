@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from storage.alerts import find_alert, kinds, open_alerts, story
+from storage.alerts.record import find_alert, kinds, open_alerts, story
 from storage.explorer.asked import one_of, whole, word
 from storage.explorer.site import Site, language
 

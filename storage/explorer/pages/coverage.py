@@ -20,7 +20,7 @@ from storage.explorer.asked import number, one_of, whole, word
 from storage.explorer.choices import choices, division_asked
 from storage.explorer.pages.overview import by_year, years_of
 from storage.explorer.site import Site
-from storage.ledger import HELD, Cell, Proof, ledger
+from storage.ledger.cells import HELD, Cell, Proof, ledger
 from storage.queries.holdings import Division, divisions, qualities
 from storage.queries.organs import organ_at
 from storage.queries.sources import places

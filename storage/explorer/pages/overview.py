@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from storage.alerts import Alert, open_alerts
+from storage.alerts.record import Alert, open_alerts
 from storage.explorer.choices import MOST
 from storage.explorer.site import Site
 from storage.queries.checks import checks

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from storage.alerts.feed import feed
+from storage.alerts.metrics import exposition
 from storage.explorer.site import Site
-from storage.feed import feed
-from storage.metrics import exposition
 
 
 def routes(site: Site) -> Iterator[Route]:

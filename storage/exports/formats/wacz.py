@@ -19,10 +19,10 @@ from typing import Any
 
 from cdxj_indexer.main import CDXJIndexer
 
+from storage.capture.warc import locate
+from storage.care.leaving import shown
 from storage.exports.bytes import ORPHANS, Door, Sight, capture, sights
 from storage.exports.source import Source
-from storage.leaving import shown
-from storage.warc import locate
 
 _VERSION = "1.1.1"
 # Of the zip format's beginning: the time of nothing.

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from storage import ledger as book
 from storage.errors import NotInArchive
 from storage.explorer.api.cursors import Page
 from storage.explorer.api.declare import (
@@ -24,6 +23,7 @@ from storage.explorer.api.declare import (
     choice,
 )
 from storage.explorer.api.ways import Ways
+from storage.ledger import cells as book
 from storage.queries import coverage, holdings, lives, missing
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict, get_args
 
-from storage import alerts
+from storage.alerts import record as alerts
 from storage.explorer.api.cursors import Page, cut
 from storage.explorer.api.declare import Endpoint, Question, choice, number_of, text
 from storage.queries import run_report, runs

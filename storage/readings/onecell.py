@@ -2,7 +2,7 @@
 
 Of a whole archive 200 cells a report are not unpacked to look at one: each form says at which
 position the cell stands, and the databases take that element out of the row alone. Where a figure
-could be a person's number (`storage.personal`) it is looked at in Python and has no value.
+could be a person's number (`storage.care.personal`) it is looked at in Python and has no value.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from storage.asof import AsOf
+from storage.care.personal import find
+from storage.care.withdrawals import Tombstone, tombstones
 from storage.errors import BadQuestion
-from storage.packing import STATES
-from storage.personal import find
 from storage.queries.organs import in_division
+from storage.readings.packing import STATES
+from storage.readings.standing import reports_of, stands
 from storage.schema import corrections, figures, form_cells, organs, readings
-from storage.standing import reports_of, stands
-from storage.withdrawals import Tombstone, tombstones
 
 # Beyond the states of a cell: the report's form has no such cell; no statutory tables were read of
 # the report; it was withdrawn.

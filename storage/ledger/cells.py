@@ -20,8 +20,10 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from storage.deadlines import FIRST_YEAR, Due, due
-from storage.known import (
+from storage.care.leaving import leaves
+from storage.care.withdrawals import Tombstone, tombstones
+from storage.ledger.deadlines import FIRST_YEAR, Due, due
+from storage.ledger.known import (
     Address,
     Answer,
     History,
@@ -38,10 +40,8 @@ from storage.known import (
     history,
     known,
 )
-from storage.leaving import leaves
 from storage.queries.lives import short_name
 from storage.schema import organs
-from storage.withdrawals import Tombstone, tombstones
 
 State: TypeAlias = Literal[
     "captured",

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from sqlalchemy import Connection
 
-from storage.alerts import Event, latest_events
+from storage.alerts.record import Event, latest_events
 from storage.errors import DirectoryError
 from storage.whole import write_whole
 

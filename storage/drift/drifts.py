@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.measures import Row, alike, history, rows_of, rules
+from storage.drift.measures import Row, alike, history, rows_of, rules
 from storage.schema import attempts, measures, starts
 
 # What a page asked for as this should be.

@@ -9,11 +9,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storage.alarms import judge
-from storage.alerts import Event, sound
+from storage.alerts.feed import write_feed
+from storage.alerts.metrics import write_metrics
+from storage.alerts.notify import tell
+from storage.alerts.record import Event, sound
 from storage.database import transact
-from storage.feed import write_feed
-from storage.metrics import write_metrics
-from storage.notify import tell
 from storage.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from warnings import catch_warnings, simplefilter
 
 import sqlalchemy as sa
 
-from storage.alerts import Event, note_delivery, rank, undelivered
+from storage.alerts.record import Event, note_delivery, rank, undelivered
 from storage.database import transact
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
 
-from storage.facts import ReadingRecord
-from storage.personal import Kind, find, masked
-from storage.withdrawals import withdrawn_addresses, withdrawn_subjects
+from storage.care.personal import Kind, find, masked
+from storage.care.withdrawals import withdrawn_addresses, withdrawn_subjects
+from storage.readings.facts import ReadingRecord
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from storage.capture.warc import locate
 from storage.errors import WarcNotReadable
-from storage.warc import locate
 
 _GZIP = 16 + zlib.MAX_WBITS
 _PIECE, _LONGEST = 1024, 1 << 20  # bytes read at a time, bytes that two heads may have

@@ -20,12 +20,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
+from storage.care.leaving import leaves
+from storage.care.withdrawals import withdrawn_subjects
 from storage.errors import NotInArchive
-from storage.leaving import leaves
-from storage.plain import plain
 from storage.rows import add, find_or_add
 from storage.schema import alert_events, alerts, dumps, loads
-from storage.withdrawals import withdrawn_subjects
+from storage.text.plain import plain
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 State: TypeAlias = Literal["open", "acknowledged", "closed"]

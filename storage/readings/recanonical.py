@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
-from storage import standing
-from storage.facts import load_reading
+from storage.readings import standing
+from storage.readings.facts import load_reading
 from storage.rows import add, add_if_new
 from storage.schema import (
     attempts,

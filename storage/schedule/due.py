@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from storage.calendar import Calendar, Rhythm, Season, calendar, midnight
-from storage.known import ending
-from storage.manners import BLOCKED, NEVER_SENT, REST, TROUBLE, UNTOLD
+from storage.ledger.known import ending
+from storage.schedule.calendar import Calendar, Rhythm, Season, calendar, midnight
+from storage.schedule.manners import BLOCKED, NEVER_SENT, REST, TROUBLE, UNTOLD
 from storage.schema import (
     Moment,
     aliases,

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from storage import standing
 from storage.asof import AsOf, current_pages, current_readings
 from storage.errors import CorrectionRefused
+from storage.readings import standing
+from storage.readings.facts import load_reading
 from storage.schema import (
     aliases,
     assessments,
@@ -196,8 +197,6 @@ def _standing(
     conn: sa.Connection, report_id: int, cell: str, as_of: AsOf | None = None
 ) -> tuple[dict[str, Any], int]:
     """A cell as it was read in the reading that stands for the report, and that reading."""
-    from storage.facts import load_reading
-
     current = current_readings(as_of, report_id).c
     query = sa.select(current.reading_id).where(current.report_id == report_id)
     reading_id = conn.execute(query).scalar()

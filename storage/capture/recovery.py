@@ -1,8 +1,8 @@
 """What a run that died left behind, put in order before it goes on.
 
-Three things can be amiss: a torn tail of a WARC file (storage.warc cuts it), a record whose rows
-were never committed (adopted here by the number of its attempt), and an attempt that was under way
-(it is `interrupted`; whether the server saw it nobody can know).
+Three things can be amiss: a torn tail of a WARC file (storage.capture.warc cuts it), a record whose
+rows were never committed (adopted here by the number of its attempt), and an attempt that was under
+way (it is `interrupted`; whether the server saw it nobody can know).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from storage import warc
-from storage.captures import (
+from storage.capture import warc
+from storage.capture.captures import (
     ASKED,
     INTERRUPTED,
     Asked,

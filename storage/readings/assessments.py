@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from storage.asof import AsOf, Of, among, current_versions
-from storage.facts import FindingRecord
+from storage.readings.facts import FindingRecord
 from storage.schema import assessment_findings, assessments
 
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
-from storage.facts import ACTS
-from storage.runs import UNFINISHED
+from storage.capture.runs import UNFINISHED
+from storage.readings.facts import ACTS
 from storage.schema import (
     aliases,
     attempts,

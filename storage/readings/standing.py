@@ -2,7 +2,7 @@
 
 The views say the same of one report as quickly; of a hundred thousand they take seconds, the table
 `standing` does not. Whoever changes what a row follows from calls `refresh` in the same
-transaction: storage.facts, storage.withdrawals, storage.corrections, storage.recanonical.
+transaction: facts, corrections and recanonical of this room, and storage.care.withdrawals.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage import search
 from storage.asof import (
     KEPT,
     AsOf,
@@ -27,6 +26,7 @@ from storage.asof import (
 )
 from storage.schema import organs, readings, standing, versions, withdrawals
 from storage.schema import shown_reports as reports_shown
+from storage.text import search
 
 
 @lru_cache(KEPT)

@@ -1,12 +1,13 @@
 """The index of words: of each page and file that stands, what was read in it, to be found by.
 
 One text a current version that was read. Kept up in the transaction of what it follows from
-(storage.standing.refresh), from texts as they may leave: a person's number is in no index. It holds
-no text, so a text that changes is another entry, and the one before is dead till `reindex`.
+(storage.readings.standing.refresh), from texts as they may leave: a person's number is in no index.
+It holds no text, so a text that changes is another entry, and the one before is dead till
+`reindex`.
 
 Derived: nothing of it is sealed, `archive reindex` makes it anew. Until that has been done once in
-an archive that was there before the index, or under another rule of storage.folding, the index says
-that it is not ready and answers nothing: half an answer looks like a whole one.
+an archive that was there before the index, or under another rule of storage.text.folding, the index
+says that it is not ready and answers nothing: half an answer looks like a whole one.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from storage.care.personal import masked
 from storage.errors import SearchNotReady
-from storage.folding import RULE, asked_words, folded, fts5_query, fts5_text, tsquery, tsvectors
-from storage.personal import masked
 from storage.schema import (
     current_versions,
     grids,
@@ -30,6 +30,15 @@ from storage.schema import (
     sections,
     shown_versions,
     standing,
+)
+from storage.text.folding import (
+    RULE,
+    asked_words,
+    folded,
+    fts5_query,
+    fts5_text,
+    tsquery,
+    tsvectors,
 )
 
 # Not of storage.schema: an index, no rows of the archive.

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from storage.alerts import open_alerts
+from storage.alerts.record import open_alerts
 from storage.errors import DirectoryError
-from storage.ledger import ledger
+from storage.ledger.cells import ledger
 from storage.queries.spiders import spiders
-from storage.schedule import Due, due
+from storage.schedule.due import Due, due
 from storage.schema import attempts, captures, listing_reads, listings, reports, runs, versions
 from storage.settings import Settings
 

@@ -18,12 +18,12 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from storage import warc
+from storage.capture import warc
+from storage.capture.warc import Exchange, Tls
 from storage.database import transact
 from storage.errors import DiskNearlyFull, NotInArchive, WarcNotReadable
 from storage.rows import add, find_or_add
 from storage.schema import attempts, captures, warc_files
-from storage.warc import Exchange, Tls
 
 __all__ = [
     "ASKED",

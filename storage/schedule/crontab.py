@@ -7,8 +7,8 @@ from datetime import time
 from pathlib import Path
 from shlex import quote
 
-from storage.manners import within_hours
 from storage.queries.spiders import Spider
+from storage.schedule.manners import within_hours
 
 # Minutes between the starts of two spiders: they may overlap, and need not begin at once.
 _APART = 5

@@ -1,4 +1,4 @@
-"""By when which kind of organ owes its report: storage/deadlines.toml."""
+"""By when which kind of organ owes its report: storage/ledger/deadlines.toml."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage import standing
+from storage.care.personal import masked
 from storage.errors import WithdrawalRefused
-from storage.personal import masked
+from storage.readings import standing
 from storage.schema import (
     aliases,
     attempts,

@@ -1,0 +1,1 @@
+"""What may leave the archive: numbers of persons covered, withdrawals, the mark left on hosts."""

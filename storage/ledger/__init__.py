@@ -1,0 +1,1 @@
+"""What every organ owes for every year, and what is proven of it."""

@@ -1,0 +1,1 @@
+"""What was read in the captures: cells, findings, corrections, and which of it stands."""
