@@ -136,9 +136,9 @@ class _Reparse:
     def assess(self) -> None:
         """Hold what changed, and what a person corrected meanwhile, against the others; all of it
         where the relations are read by another parser."""
+        assess = partial(assess_report, shapes={})
         for report_id in transact(self._engine, partial(reports_to_assess, parser=PARSER)):
-            assess = partial(assess_report, report_id=report_id, at=datetime.now(UTC))
-            transact(self._engine, assess)
+            transact(self._engine, partial(assess, report_id=report_id, at=datetime.now(UTC)))
 
     def say(self, jobs: int) -> None:
         """One line about it all."""

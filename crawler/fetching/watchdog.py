@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import sys
+from time import monotonic
 from typing import Self
 
 from scrapy import signals
@@ -28,6 +29,7 @@ class Watchdog:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._begun = 0.0
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -38,6 +40,10 @@ class Watchdog:
         return watchdog
 
     def _alive(self) -> None:
+        # Each beginning starts a thread: a thousandth of the silence more or less is not worth one.
+        if monotonic() - self._begun < self._seconds / 1000:
+            return
+        self._begun = monotonic()
         # Not sys.stderr, which may stand for something without a file.
         out = sys.__stderr__
         faulthandler.dump_traceback_later(

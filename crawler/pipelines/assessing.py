@@ -21,7 +21,7 @@ from crawler.forms.model import Cell, State, Verdict
 from crawler.pipelines.records import finding_record, reading_of
 from storage.readings.assessments import keep_assessment, newest_assessments
 from storage.readings.corrections import corrected_reports, in_force
-from storage.readings.facts import load_reading
+from storage.readings.facts import FormRecord, load_reading
 from storage.schema import (
     current_readings,
     current_versions,
@@ -72,17 +72,22 @@ def _shown(connection: Connection) -> dict[int | None, list[int]]:
     return shown
 
 
-def assess_report(connection: Connection, report_id: int, at: datetime) -> bool:
-    """Say of one report what follows from others; whether anything new is kept."""
+def assess_report(
+    connection: Connection, report_id: int, at: datetime, shapes: dict[int, FormRecord]
+) -> bool:
+    """Say of one report what follows from others; whether anything new is kept.
+
+    `shapes` keeps the forms between calls (`load_reading`).
+    """
     o, r = organs.c, reports.c
     query = sa.select(r.year, o.id.label("organ_id"), o.name, o.kind, o.division_code)
     row = connection.execute(query.select_from(reports).join(organs).where(r.id == report_id)).one()
-    copies, ids = _copies(connection, report_id, row.year)
+    copies, ids = _copies(connection, report_id, row.year, shapes)
     if not copies:
         return keep_assessment(connection, report_id, PARSER, [], [], at)
     before = sa.select(r.id).where(r.organ_id == row.organ_id, r.year == row.year - 1)
     last_id = connection.execute(before).scalar()
-    last, last_ids = _copies(connection, last_id, row.year - 1) if last_id else ([], [])
+    last, last_ids = _copies(connection, last_id, row.year - 1, shapes) if last_id else ([], [])
     subject = Subject(
         organ=Organ(row.name, row.kind, row.division_code),
         year=row.year,
@@ -94,7 +99,9 @@ def assess_report(connection: Connection, report_id: int, at: datetime) -> bool:
     return keep_assessment(connection, report_id, PARSER, [*ids, *last_ids[:1]], said, at)
 
 
-def _copies(connection: Connection, report_id: int, year: int) -> tuple[list[Copy], list[int]]:
+def _copies(
+    connection: Connection, report_id: int, year: int, shapes: dict[int, FormRecord]
+) -> tuple[list[Copy], list[int]]:
     """The copies of a report that show its form or its prose, the one that stands for it first."""
     query = _shown_in().where(current_versions.c.report_id == report_id).order_by(*_FIRST)
     rows = connection.execute(query).all()
@@ -103,7 +110,7 @@ def _copies(connection: Connection, report_id: int, year: int) -> tuple[list[Cop
     }
     copies: list[Copy] = []
     for row in rows:
-        reading = reading_of(load_reading(connection, row.reading_id))
+        reading = reading_of(load_reading(connection, row.reading_id, shapes))
         by_person = [] if copies else [cell for cell in reading.cells if cell.path in corrected]
         told = tuple(_corrected(cell, corrected[cell.path]) for cell in by_person)
         copies.append(Copy(reading, year, row.published, row.name or row.part, told))

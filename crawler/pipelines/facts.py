@@ -45,8 +45,9 @@ class FactsPipeline(ArchivePipeline):
         """
         if self.run.abandoned:
             return
+        assess = partial(assess_report, shapes={})
         for report_id in self.commit(reports_to_assess):
-            self.commit(partial(assess_report, report_id=report_id, at=datetime.now(UTC)))
+            self.commit(partial(assess, report_id=report_id, at=datetime.now(UTC)))
 
     def _keep(self, version: VersionRef, read: Callable[[], ReadingRecord]) -> None:
         known = partial(find_reading, version_id=version.id, parser=PARSER, cured=cured())
