@@ -76,6 +76,9 @@ EXTENSIONS = {
     "crawler.fetching.watchdog.Watchdog": 5,
     "crawler.fetching.window.Window": 10,
     "crawler.fetching.progress.Progress": 20,
+    # Not even loaded: a console for whoever reaches the port; and Python that is posted, executed.
+    "scrapy.extensions.telnet.TelnetConsole": None,
+    "scrapy.extensions.remote_control.RemoteControl": None,
 }
 ITEM_PIPELINES = {
     "crawler.pipelines.captures.CapturePipeline": 100,
@@ -88,7 +91,5 @@ CONCURRENT_ITEMS = 1
 # Breadth first (Scrapy: last in, first out): a page is reached by its shortest trail.
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"
 
-# --- a quiet, closed process -------------------------------------------------------------------
-TELNETCONSOLE_ENABLED = False  # Scrapy: True
-REMOTE_CONTROL_ENABLED = False  # Scrapy 2.19: True; executes posted Python
+# --- a quiet process ---------------------------------------------------------------------------
 LOG_LEVEL = "WARNING"  # Scrapy: DEBUG. Cron mails what is printed; the run's row says the rest.

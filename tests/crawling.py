@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.forking import run
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent  # where this environment's `scrapy` and `archive` are
 
@@ -62,13 +64,4 @@ class Operator:
     def _run(
         self, command: str, *arguments: str, cwd: Path, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [BIN / command, *arguments],
-            input=stdin,
-            cwd=cwd,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return run([BIN / command, *arguments], cwd, self.environment(), stdin)
