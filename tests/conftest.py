@@ -141,8 +141,14 @@ def _empty(url: str) -> None:
     with engine.begin() as connection:
         # A test that left a connection open fails the next one here instead of hanging it.
         connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
-        tables = ", ".join(metadata.tables)
-        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
-        connection.exec_driver_sql("TRUNCATE search_texts, search_words")
+        # TRUNCATE makes each table's files anew, full or not: a fifth of a second a test.
+        tables = [*metadata.tables, "search_texts", "search_words"]
+        connection.exec_driver_sql(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql("; ".join(f"DELETE FROM {table}" for table in tables))
+        connection.exec_driver_sql(
+            "SELECT setval(quote_ident(sequencename)::regclass, 1, false)"
+            " FROM pg_sequences WHERE last_value IS NOT NULL"
+        )
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{REVISION}'")
     engine.dispose()
