@@ -48,11 +48,11 @@ from storage.evidence.seal import seal
 from storage.explorer.api.ways import BASE
 from storage.explorer.app import make_app
 from storage.exports.formats import xlsx
-from storage.exports.notices import statutory
 from storage.exports.source import Selection
 from storage.exports.taking import export, formats
 from storage.exports.text import plain
 from storage.readings.corrections import Entry, correct_cell
+from storage.readings.printed import sheets
 from storage.settings import Settings
 from tests.databases import Crawl, key, reading
 from tests.stocked import stocked
@@ -294,7 +294,7 @@ def _of_report(told: Mapping[str, Any], version: int | None) -> Iterator[tuple[K
 
 def _sheets(path: Path) -> dict[Key, Said]:
     book, cells = CalamineWorkbook.from_path(str(path)), {}
-    for table in statutory():
+    for table in sheets():
         states = book.get_sheet_by_name(xlsx.states_of(table)).to_python()
         figures = book.get_sheet_by_name(xlsx.sheet_of(table)).to_python()
         head = states[0]

@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tomllib
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -33,7 +32,6 @@ from storage.exports.bytes import texts_of
 from storage.exports.citing import as_bibtex, in_chinese, in_english
 from storage.exports.formats import csv as csv_form
 from storage.exports.formats import xlsx
-from storage.exports.notices import statutory
 from storage.exports.rows import Row
 from storage.exports.source import Selection, Source
 from storage.exports.tables import tables
@@ -43,8 +41,9 @@ from storage.queries.citation import citation
 from storage.queries.organs import find_organ
 from storage.readings.corrections import Entry, correct_cell
 from storage.readings.facts import store_reading
+from storage.readings.printed import sheets
 from storage.settings import Settings
-from tests.crawling import BIN, ROOT
+from tests.crawling import BIN
 from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
 
 # What does not hang on the database.
@@ -121,7 +120,7 @@ def test_blank_zero_and_dash_are_three_things_everywhere(
     book = CalamineWorkbook.from_path(
         taken(archive, settings, "xlsx", tmp_path / "x") / "gongkai.xlsx"
     )
-    table = next(t for t in statutory() if (t.layout, t.key) == ("2019", "applications"))
+    table = next(t for t in sheets() if (t.layout, t.key) == ("2019", "applications"))
     figures = book.get_sheet_by_name(xlsx.sheet_of(table)).to_python()
     states = book.get_sheet_by_name(xlsx.states_of(table)).to_python()
     at = states[0].index("applications.granted.natural_person")
@@ -130,7 +129,7 @@ def test_blank_zero_and_dash_are_three_things_everywhere(
     assert (figures[-1][at], states[1][at]) == (13, "number")
     assert figures[-1][-1] == "applications.granted.total: 13 → 14 (number)"
     # The report prints this part by the other notice.
-    mixed = next(t for t in statutory() if (t.layout, t.key) == ("2021", "art20.item1"))
+    mixed = next(t for t in sheets() if (t.layout, t.key) == ("2021", "art20.item1"))
     told = book.get_sheet_by_name(xlsx.states_of(mixed)).to_python()
     assert told[1][told[0].index("art20.item1.regulations.made")] == "zero"
 
@@ -167,21 +166,6 @@ def test_the_package_is_valid_and_has_every_word_explained(
         assert all(f"{table.name}.{name}," in book for name in table.names)
     assert "applications.other_overdue_fee.legal_service" in book
     assert json.loads((folder / "datapackage.json").read_bytes())["version"].startswith("sha256:")
-
-
-def test_labels_are_those_the_reader_goes_by() -> None:
-    for layout in ("2019", "2021"):
-        data = tomllib.loads((ROOT / "crawler" / "forms" / f"{layout}.toml").read_text("utf-8"))
-        mine = {table.key: table for table in statutory() if table.layout == layout}
-        assert list(mine) == [table["key"] for table in data["tables"]]
-        for table in data["tables"]:
-            known = mine[table["key"]]
-            merged = table.get("merged", {}).get("key")
-            rows = [(row.key, row.zh) for row in known.rows if row.key != merged]
-            assert rows == [(row["key"], row["label"]) for row in table["rows"]]
-            bare = [(each.key, each.zh.partition("（单位")[0]) for each in known.columns]
-            assert bare == [(each["key"], each["label"]) for each in table["columns"]]
-            assert known.zh == table["title"]
 
 
 @ON_SQLITE

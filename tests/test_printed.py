@@ -20,7 +20,7 @@ def _bare(label: str) -> str:
 @pytest.mark.parametrize("layout", ["2019", "2021"])
 def test_the_tables_are_those_of_the_form_with_its_labels_and_order(layout: str) -> None:
     form = FORMS[layout]
-    shown = {sheet.key: sheet for sheet in sheets() if sheet.layout in ("", layout)}
+    shown = {sheet.key: sheet for sheet in sheets() if sheet.layout == layout}
     assert list(shown) == [table.key for table in form.tables]
     for table in form.tables:
         sheet = shown[table.key]
@@ -36,7 +36,7 @@ def test_the_tables_are_those_of_the_form_with_its_labels_and_order(layout: str)
         assert set(table.groups) <= groups
         merged = {table.merged.key: table.merged.label} if table.merged else {}
         others = {r.key: r.label.zh for r in sheet.rows if r not in mine}
-        assert merged.items() <= others.items()
+        assert others == merged
 
 
 def _widths(table: Drawn) -> list[int]:
@@ -54,7 +54,9 @@ def _widths(table: Drawn) -> list[int]:
 @pytest.mark.parametrize("layout", ["2019", "2021"])
 @pytest.mark.parametrize("dropped", ["other_total", "other_(overdue|misc)"])
 def test_every_line_of_a_table_is_as_wide_as_the_others(layout: str, dropped: str) -> None:
-    paths = [path for sheet in sheets() if sheet.layout in ("", layout) for path in sheet.paths()]
+    # The rows of 其他处理 that one notice has are met in reports by the other as well.
+    of = [sheet for sheet in sheets() if sheet.layout == layout or sheet.key == "applications"]
+    paths = dict.fromkeys(path for sheet in of for path in sheet.paths())
     tables, left = drawn([path for path in paths if not re.search(dropped, path)])
     assert not left
     for table in tables:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
@@ -22,12 +22,11 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row or a column; `under`: the groups above it, outermost first; `layout`: as in Sheet."""
+    """A row or a column; `under`: the groups above it, outermost first."""
 
     key: str
     label: Label
     under: tuple[Label, ...] = ()
-    layout: str = ""
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -36,8 +35,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table; `layout` is empty where both notices print the same. `across`: its rows stand side
-    by side, each a block of columns.
+    """A table as the notice of this layout prints it. `across`: its rows stand side by side, each a
+    block of columns.
     """
 
     key: str
@@ -49,9 +48,17 @@ class Sheet:
     columns: tuple[Line, ...]
     rows: tuple[Line, ...]
 
+    def cells(self) -> Iterator[tuple[str, Line, Line]]:
+        """The path of every cell with its row and column, row by row."""
+        return (
+            (f"{self.key}.{row.key}.{column.key}", row, column)
+            for row in self.rows
+            for column in self.columns
+        )
+
     def paths(self) -> list[str]:
         """Every cell, row by row."""
-        return [f"{self.key}.{r.key}.{c.key}" for r in self.rows for c in self.columns]
+        return [path for path, _, _ in self.cells()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +95,15 @@ def notices() -> dict[str, str]:
 
 @cache
 def sheets() -> tuple[Sheet, ...]:
-    """Every table of both notices, in their order."""
+    """Every table of every notice, in their order."""
     told = _told()
     groups = {key: Label(**label) for key, label in told["groups"].items()}
-    return tuple(_sheet(table, groups) for table in told["tables"])
+    return tuple(
+        _sheet(table, layout, groups)
+        for layout in notices()
+        for table in told["tables"]
+        if _is_printed(table, layout)
+    )
 
 
 def drawn(paths: Collection[str]) -> tuple[list[Drawn], list[str]]:
@@ -113,12 +125,11 @@ def drawn(paths: Collection[str]) -> tuple[list[Drawn], list[str]]:
 @cache
 def label_of(path: str, layout: str | None = None) -> tuple[Label, ...]:
     """What stands over and beside a cell, outermost first; empty for a cell of no notice."""
-    named = [
-        _labels(sheet, path)
-        for sheet in sorted(sheets(), key=lambda sheet: sheet.layout not in ("", layout))
-        if path in sheet.paths()
-    ]
-    return named[0] if named else ()
+    for sheet in sorted(sheets(), key=lambda sheet: sheet.layout != layout):
+        for cell, row, column in sheet.cells():
+            if cell == path:
+                return (sheet.title, *row.labels, *column.labels)
+    return ()
 
 
 def _fit(sheet: Sheet, there: Collection[str]) -> tuple[int, int]:
@@ -132,27 +143,25 @@ def _place(sheet: Sheet) -> int:
     return [each.key for each in sheets()].index(sheet.key)
 
 
-def _labels(sheet: Sheet, path: str) -> tuple[Label, ...]:
-    row_key, column_key = path.rsplit(".", 2)[1:]
-    row = next(each for each in sheet.rows if each.key == row_key)
-    column = next(each for each in sheet.columns if each.key == column_key)
-    return (sheet.title, *row.labels, *column.labels)
+def _is_printed(told: dict[str, Any], layout: str) -> bool:
+    """Whether the notice of this layout has the table or row: all have one that names no layout."""
+    return told.get("layout", layout) == layout
 
 
-def _sheet(table: dict[str, Any], groups: dict[str, Label]) -> Sheet:
+def _sheet(table: dict[str, Any], layout: str, groups: dict[str, Label]) -> Sheet:
     def line(told: dict[str, Any]) -> Line:
         under = tuple(groups[key] for key in told.get("under", ()))
-        return Line(told["key"], Label(told["zh"], told["en"]), under, told.get("layout", ""))
+        return Line(told["key"], Label(told["zh"], told["en"]), under)
 
     return Sheet(
         key=table["key"],
-        layout=table["layout"],
+        layout=layout,
         title=Label(**table["title"]),
         corner=Label(**table["corner"]),
         above=Label(**table["above"]) if "above" in table else None,
         across=table.get("across", False),
         columns=tuple(map(line, table["columns"])),
-        rows=tuple(map(line, table["rows"])),
+        rows=tuple(line(row) for row in table["rows"] if _is_printed(row, layout)),
     )
 
 

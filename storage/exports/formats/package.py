@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.exports.notices import statutory
 from storage.exports.source import Source
 from storage.exports.tables import Table, tables, words
 from storage.exports.text import MARK, write_tables
+from storage.readings.printed import sheets
 from storage.schema import portals
 
 CODEBOOK = "codebook"
@@ -41,13 +41,13 @@ def _codebook() -> list[tuple[str, str, str, str]]:
     lines += [(word.kind, word.name, word.zh, word.en) for word in words()]
     lines += [
         (
-            f"cells of {table.layout}",
-            f"{table.key}.{row.key}.{column.key}",
-            " / ".join((table.zh, *row.under, row.zh, *column.under, column.zh)),
-            " / ".join((table.en, row.en, column.en)),
+            f"cells of {sheet.layout}",
+            path,
+            " / ".join(each.zh for each in (sheet.title, *row.labels, *column.labels)),
+            " / ".join(each.en for each in (sheet.title, row.label, column.label)),
         )
-        for table in statutory()
-        for row, column in table.cells()
+        for sheet in sheets()
+        for path, row, column in sheet.cells()
     ]
     return lines
 

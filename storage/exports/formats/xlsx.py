@@ -7,7 +7,7 @@ different things, and a spreadsheet shows two of them alike. Rows go to disk as 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,13 +18,13 @@ import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 
 from storage.errors import BadQuestion
-from storage.exports.notices import Statutory, printed_in, statutory
 from storage.exports.rows import Value, path_of, rows_of
 from storage.exports.source import Source
 from storage.exports.tables import tables, words
 from storage.exports.text import DANGEROUS
 from storage.queries.report import Cell
 from storage.queries.taking import Taken
+from storage.readings import printed
 
 FILE = "gongkai.xlsx"
 # Of the file format.
@@ -39,12 +39,12 @@ _LISTS = ("reports", "indicators", "findings", "corrections", "sources", "ledger
 _STATES = " 状态"
 
 
-def sheet_of(table: Statutory) -> str:
+def sheet_of(table: printed.Sheet) -> str:
     """The name of the sheet of a statutory table; of its states with 状态 behind it."""
-    return f"{table.layout} {table.zh}"
+    return f"{table.layout} {table.title.zh}"
 
 
-def states_of(table: Statutory) -> str:
+def states_of(table: printed.Sheet) -> str:
     """The name of the sheet with the states of a table's cells."""
     return sheet_of(table) + _STATES
 
@@ -126,9 +126,9 @@ class _Book:
         # The apostrophe of a spreadsheet: not part of the text, and it stays one when edited.
         self._guard = workbook.add_format({"quote_prefix": True})
         _explain(self._sheet("说明 about"), source)
-        self._figures = {id(table): self._statutory(table) for table in statutory()}
-        self._states = {id(table): self._sheet(states_of(table)) for table in statutory()}
-        for table in statutory():
+        self._figures = {id(table): self._statutory(table) for table in printed.sheets()}
+        self._states = {id(table): self._sheet(states_of(table)) for table in printed.sheets()}
+        for table in printed.sheets():
             states = self._states[id(table)]
             states.add(_paths(table))
             states.sheet.freeze_panes(1, 3)
@@ -146,12 +146,12 @@ class _Book:
         lead += [read["version_id"], read["payload_digest"], read["record_id"]] if read else [
             None, None, None,
         ]  # fmt: skip
-        parts: dict[str, dict[tuple[str, str], Cell]] = defaultdict(dict)
+        parts: dict[str, dict[str, Cell]] = defaultdict(dict)
         for cell in report["cells"]:
-            parts[cell["table"]][cell["row"], cell["column"]] = cell
+            parts[cell["table"]][path_of(cell)] = cell
         other = set()
         for key, cells in parts.items():
-            table = printed_in(key, cells, report["form"] or "")
+            table = _printed_in(key, cells, report["form"])
             if table is None:
                 other.add(key)
             else:
@@ -162,8 +162,8 @@ class _Book:
             elif name == "cells" and row["table"] in other:
                 self._other.add([row[column] for column in tables()[name].names])
 
-    def _row(self, table: Statutory, lead: list[Value], cells: dict[tuple[str, str], Cell]) -> None:
-        mine = [cells.get((row.key, column.key)) for row, column in table.cells()]
+    def _row(self, table: printed.Sheet, lead: list[Value], cells: dict[str, Cell]) -> None:
+        mine = [cells.get(path) for path in table.paths()]
         looks = [None] * len(lead) + [self._look(cell) for cell in mine] + [None]
         held = "; ".join(_held(cell) for cell in mine if cell is not None and cell["correction"])
         figures = [None if cell is None else _figure(cell) for cell in mine]
@@ -181,10 +181,11 @@ class _Book:
     def _sheet(self, name: str) -> _Sheet:
         return _Sheet(self._workbook, name, self._guard)
 
-    def _statutory(self, table: Statutory) -> _Sheet:
+    def _statutory(self, table: printed.Sheet) -> _Sheet:
         """The heads as the notice prints them, then the paths."""
         made = self._sheet(sheet_of(table))
-        made.add([f"{table.zh} {table.en}（{table.notice}）"])
+        notice = printed.notices()[table.layout]
+        made.add([f"{table.title.zh} {table.title.en}（{notice}）"])
         for line in _heads(table):
             column = len(LEADING)
             for label, run in groupby(line):
@@ -197,23 +198,33 @@ class _Book:
                     made.sheet.write_string(made.next, column, label, self._head)
                 column += width
             made.next += 1
-        made.add(_paths(table), [self._name] * (len(LEADING) + len(table.names) + 1))
+        paths = _paths(table)
+        made.add(paths, [self._name] * len(paths))
         made.sheet.freeze_panes(made.next, 3)
         return made
 
 
-def _heads(table: Statutory) -> Iterator[list[str]]:
+def _printed_in(key: str, paths: Collection[str], layout: str | None) -> printed.Sheet | None:
+    """The notice's table in which these cells stand; that of `layout` first.
+
+    A report may print one part by another notice than the rest; None where no notice has them.
+    """
+    tables = (table for table in printed.sheets() if table.key == key)
+    fitting = (table for table in tables if set(table.paths()).issuperset(paths))
+    return min(fitting, key=lambda table: table.layout != layout, default=None)
+
+
+def _heads(table: printed.Sheet) -> Iterator[list[str]]:
     """The lines of the head over the cells, outermost first; empty where nothing stands."""
     cells = list(table.cells())
-    for labels in ([row for row, _ in cells], [column for _, column in cells]):
-        for depth in range(max(len(each.under) for each in labels)):
-            yield [each.under[depth] if depth < len(each.under) else "" for each in labels]
-        yield [each.zh for each in labels]
+    for lines in ([row for _, row, _ in cells], [column for _, _, column in cells]):
+        for depth in range(max(len(each.under) for each in lines)):
+            yield [each.under[depth].zh if depth < len(each.under) else "" for each in lines]
+        yield [each.label.zh for each in lines]
 
 
-def _paths(table: Statutory) -> list[Value]:
-    paths = [f"{table.key}.{row.key}.{column.key}" for row, column in table.cells()]
-    return [*LEADING, *paths, CORRECTIONS]
+def _paths(table: printed.Sheet) -> list[Value]:
+    return [*LEADING, *table.paths(), CORRECTIONS]
 
 
 def _figure(cell: Cell) -> Value:
