@@ -20,6 +20,7 @@ from tests.histories import GOVERNMENT, LISTING, History, figures, moment, unkno
 BUREAU = "天山区教育局"
 URL = "http://www.xjtsq.gov.cn/info/1.htm"
 OTHER = "http://www.xjtsq.gov.cn/info/2.htm"
+OLD = "http://www.xjtsq.gov.cn/old.htm"
 TITLE = "天山区教育局2020年政府信息公开工作年度报告"
 
 
@@ -347,12 +348,19 @@ def test_a_page_without_a_date_is_late_only_where_it_was_seen_missing(history: H
     assert "no look proves" in found["note"]
 
 
-def test_a_date_before_a_look_that_did_not_show_it_is_backdated(history: History) -> None:
+def backdated(history: History, gone: str | None = None) -> None:
+    """In April no listing shows it, and that at `gone` is none; in May it claims a day of March."""
     history.run("2021-04-02")
+    if gone is not None:
+        history.look("2021-04-02", verdict="gone", url=gone)
     history.look("2021-04-02")
     history.run("2021-05-10")
     history.look("2021-05-10", {URL: TITLE})
     history.page("2021-05-10 00:05", 2020, published="2021-03-20", read=figures())
+
+
+def test_a_date_before_a_look_that_did_not_show_it_is_backdated(history: History) -> None:
+    backdated(history)
     found = cell(history, "2021-05-11")
     assert (found["state"], found["late_days"]) == ("captured_late", 40)
     assert (found["published"], "claims 2021-03-20" in found["note"]) == ("2021-03-20", True)
@@ -363,18 +371,12 @@ def test_a_listing_that_went_before_it_could_be_there_hides_no_backdated_report(
     history: History,
 ) -> None:
     """A portal that moved keeps its old listings in the archive for ever."""
-    old = "http://www.xjtsq.gov.cn/old.htm"
     history.run("2020-06-01")
     history.look("2020-06-01")
-    history.look("2020-06-01", {}, url=old)
+    history.look("2020-06-01", {}, url=OLD)
     history.run("2020-09-01")
-    history.look("2020-09-01", verdict="gone", url=old)
-    history.run("2021-04-02")
-    history.look("2021-04-02", verdict="gone", url=old)
-    history.look("2021-04-02")
-    history.run("2021-05-10")
-    history.look("2021-05-10", {URL: TITLE})
-    history.page("2021-05-10 00:05", 2020, published="2021-03-20", read=figures())
+    history.look("2020-09-01", verdict="gone", url=OLD)
+    backdated(history, gone=OLD)
     found = cell(history, "2021-05-11")
     assert (found["state"], found["late_days"]) == ("captured_late", 40)
 
@@ -384,21 +386,15 @@ def test_a_listing_that_may_have_shown_it_before_it_went_leaves_the_date_its_wor
     history: History, again: bool
 ) -> None:
     """Gone only since the date that the report claims, or there once more in between."""
-    old = "http://www.xjtsq.gov.cn/old.htm"
     history.run("2021-03-01")
     history.look("2021-03-01")
     if again:
-        history.look("2021-03-01", verdict="gone", url=old)
+        history.look("2021-03-01", verdict="gone", url=OLD)
         history.run("2021-03-22")
-    history.look("2021-03-22", {}, url=old)
+    history.look("2021-03-22", {}, url=OLD)
     history.run("2021-03-25")
-    history.look("2021-03-25", verdict="gone", url=old)
-    history.run("2021-04-02")
-    history.look("2021-04-02", verdict="gone", url=old)
-    history.look("2021-04-02")
-    history.run("2021-05-10")
-    history.look("2021-05-10", {URL: TITLE})
-    history.page("2021-05-10 00:05", 2020, published="2021-03-20", read=figures())
+    history.look("2021-03-25", verdict="gone", url=OLD)
+    backdated(history, gone=OLD)
     assert state(history, "2021-05-11") == "captured"
 
 
