@@ -10,17 +10,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from statistics import median
 from typing import Any
 
 import sqlalchemy as sa
 
+from bench.ground import empty_home, race
 from storage.database import open_for_writing
 from storage.ledger.cells import ledger
 from storage.schema import (
@@ -42,7 +38,6 @@ from storage.schema import (
     warc_files,
 )
 from storage.settings import Settings
-from tests.databases import postgresql_server
 
 PORTALS, ORGANS, YEARS = 9, 30, range(2008, 2026)
 FIRST = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -169,7 +164,7 @@ def fill(connection: sa.Connection, nights: int, chance: random.Random) -> None:
         put(*order, aliases, versions, readings, listing_changes, observations)
 
 
-def race(engine: sa.Engine, at: datetime, rounds: int) -> tuple[int, list[float]]:
+def compare(engine: sa.Engine, at: datetime, rounds: int) -> tuple[int, list[float]]:
     """Cells, and the median seconds of the ledger and of the count."""
     cells = 0
 
@@ -185,14 +180,8 @@ def race(engine: sa.Engine, at: datetime, rounds: int) -> tuple[int, list[float]
             counted = connection.execute(BY_HAND, {"at": at}).all()
         assert sum(row[2] for row in counted) >= cells
 
-    sides: tuple[Callable[[], None], ...] = (judge, count)
-    times: list[list[float]] = [[], []]
-    for _ in range(rounds):
-        for side, taken in zip(sides, times, strict=True):
-            started = time.perf_counter()
-            side()
-            taken.append(time.perf_counter() - started)
-    return cells, [median(taken) for taken in times]
+    medians = race((judge, count), rounds)
+    return cells, medians
 
 
 def main() -> None:
@@ -201,12 +190,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--postgresql", action="store_true")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        if asked.postgresql:
-            with postgresql_server() as url_of:
-                measure(Settings(Path(home), url_of("postgres")), asked.nights, asked.rounds)
-        else:
-            measure(Settings(Path(home), None), asked.nights, asked.rounds)
+    with empty_home(postgresql=asked.postgresql) as settings:
+        measure(settings, asked.nights, asked.rounds)
 
 
 def measure(settings: Settings, nights: int, rounds: int) -> None:
@@ -215,7 +200,7 @@ def measure(settings: Settings, nights: int, rounds: int) -> None:
         fill(connection, nights, random.Random(7))
     at = datetime(2026, 4, 2, tzinfo=UTC) + timedelta(days=nights)
     at = min(at, datetime(2026, 12, 30, tzinfo=UTC))
-    cells, (ours, floor) = race(engine, at, rounds)
+    cells, (ours, floor) = compare(engine, at, rounds)
     with engine.connect() as connection:
         counted = connection.execute(sa.select(sa.func.count()).select_from(attempts)).scalar()
     engine.dispose()

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import sqlalchemy as sa
 
+from bench.ground import empty_home
 from storage.database import open_for_writing
 from storage.queries.search import search
 from storage.readings.standing import rebuild
@@ -27,7 +26,7 @@ from storage.schema import organs, readings, reports, sections, versions
 from storage.settings import Settings
 from storage.text.folding import folded
 from storage.text.search import entries, reindex
-from tests.databases import Crawl, postgresql_server, reading
+from tests.databases import Crawl, reading
 
 YEARS = range(2008, 2026)
 _BATCH = 2000
@@ -85,7 +84,7 @@ def first(connection: sa.Connection, word: str) -> set[int]:
     return {hit["version_id"] for hit in search(connection, words=word)["hits"]}
 
 
-def race(engine: sa.Engine, chance: random.Random, count: int) -> None:
+def compare(engine: sa.Engine, chance: random.Random, count: int) -> None:
     """Holds the index against the scan, and says what each takes."""
     s, scanned = sections.c, sa.select(readings.c.version_id).join(sections)
     times: list[list[float]] = [[], [], []]
@@ -130,12 +129,8 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=300)
     parser.add_argument("--postgresql", action="store_true")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        if asked.postgresql:
-            with postgresql_server() as url_of:
-                measure(Settings(Path(home), url_of("postgres")), asked.reports, asked.words)
-        else:
-            measure(Settings(Path(home), None), asked.reports, asked.words)
+    with empty_home(postgresql=asked.postgresql) as settings:
+        measure(settings, asked.reports, asked.words)
 
 
 def measure(settings: Settings, count: int, words: int) -> None:
@@ -147,7 +142,7 @@ def measure(settings: Settings, count: int, words: int) -> None:
     else:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("ANALYZE")
-    race(engine, chance, words)
+    compare(engine, chance, words)
     engine.dispose()
 
 

@@ -13,14 +13,11 @@ import gzip
 import os
 import random
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
-from statistics import median
 
+from bench.ground import empty_home, race
 from storage.database import open_for_writing
 from storage.evidence.seal import seal
 from storage.evidence.verify import verify
@@ -103,19 +100,13 @@ def fill(settings: Settings, bodies: Iterator[bytes]) -> None:
     engine.dispose()
 
 
-def seconds(task: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    task()
-    return time.perf_counter() - started
-
-
 def check(settings: Settings, *, quick: bool) -> None:
     verdict = verify(settings, quick=quick)
     assert verdict is not None
     assert verdict.sound, verdict.problems
 
 
-def race(settings: Settings, rounds: int) -> tuple[int, list[float]]:
+def compare(settings: Settings, rounds: int) -> tuple[int, list[float]]:
     """Bytes of the files, and the median seconds of sha256sum, verify and verify --quick."""
     files = sorted(settings.warc_directory.iterdir())
     command = ["sha256sum", *map(str, files)]
@@ -124,10 +115,7 @@ def race(settings: Settings, rounds: int) -> tuple[int, list[float]]:
         lambda: check(settings, quick=False),
         lambda: check(settings, quick=True),
     )
-    times = [[seconds(side) for side in sides] for _ in range(rounds)]
-    return sum(file.stat().st_size for file in files), [
-        median(side) for side in zip(*times, strict=True)
-    ]
+    return sum(file.stat().st_size for file in files), race(sides, rounds)
 
 
 def main() -> None:
@@ -142,11 +130,10 @@ def main() -> None:
     for kind in KINDS:
         if asked.kind and kind.__name__ not in asked.kind:
             continue
-        with tempfile.TemporaryDirectory() as home:
-            settings = Settings(home=Path(home), database_url=None)
+        with empty_home(postgresql=False) as settings:
             size = asked.megabytes * 1_000_000
             fill(settings, kind(random.Random(7), size))
-            total, (floor, full, quick) = race(settings, asked.rounds)
+            total, (floor, full, quick) = compare(settings, asked.rounds)
         print(
             f"{kind.__name__:12} {total / 1e6:6.0f} MB: sha256sum {total / floor / 1e6:4.0f} MB/s, "
             f"verify {total / full / 1e6:4.0f} MB/s (ratio {floor / full:.2f}), "
