@@ -1,4 +1,4 @@
-"""`python -m bench.crawl [PAGES …]`: what the evidence costs. Goals P1 to P3.
+"""`python -m bench.crawl [PAGES …]`: what the evidence costs.
 
 The whole product (every request a durable row, WARC synced, versions, cells, checks) against stock
 Scrapy that follows the same links and keeps nothing; both from the same loopback site, interleaved.

@@ -33,8 +33,8 @@ _SCAN = Path(__file__).parents[1] / "tests" / "fixtures" / "scans" / "pages.tif"
 
 
 class Kind(NamedTuple):
-    """`render` makes a file; `floor` does the least that must be done with it; `goal` as in the
-    performance goals, None where there is none. Heavy libraries are imported when a kind is asked.
+    """`render` makes a file; `floor` does the least that must be done with it; `goal`: the most
+    that the ratio is to be, if anything. Heavy libraries are imported when a kind is asked.
     """
 
     render: Callable[[Report], bytes]

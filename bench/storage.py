@@ -1,4 +1,4 @@
-"""`python -m bench.storage`: bytes a reading, and its time against the raw driver (goal P6).
+"""`python -m bench.storage`: bytes a reading, and its time against the raw driver.
 
 Readings of the size of a 2019 report (198 cells, 40 relations), half of them full, half mostly
 blank as real ones are. The other side writes one row a cell through the bare driver: executemany

@@ -3,8 +3,8 @@
 Fills an archive (synthetic), corrects one figure in a hundred, and then, in processes that have no
 network interface but a dead loopback: reads everything again and holds it against what was kept,
 byte for byte; reads it with one label variant removed, which must print exactly the cells of that
-label; and again with the variant back. Every correction must stand at the end. With --jobs it says
-how much faster two processes are than one. Exit code 1 where anything of that is not so.
+label; and again with the variant back. Every correction must stand at the end. It also says how
+much faster two processes are than one. Exit code 1 where anything of that is not so.
 """
 
 from __future__ import annotations

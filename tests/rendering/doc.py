@@ -1,6 +1,6 @@
 """A report as a binary Word file, by the small writer; and, to make fixtures, by LibreOffice.
 
-python -m tests.rendering.doc tests/fixtures/doc
+`python -m tests.rendering.doc` makes those of tests/fixtures/doc anew.
 """
 
 from __future__ import annotations
