@@ -89,6 +89,30 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
             assert (path.parent / target).exists(), f"{document}: {target}"
 
 
+def runnable() -> set[str]:
+    """Every module of tests and bench that is a command."""
+    modules = {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for package in ("tests", "bench")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"^if __name__ == .__main__.:", path.read_text("utf-8"), re.MULTILINE)
+    }
+    return {module.removesuffix(".__main__") for module in modules}
+
+
+def test_every_proof_and_benchmark_stands_in_the_table() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`(?:tests|bench)\..*?) \|", text, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`([\w.]+)", row)]
+    assert sorted(told) == sorted(runnable())
+
+
+@pytest.mark.parametrize("document", DOCS)
+def test_every_proof_and_benchmark_that_is_named_exists(document: str) -> None:
+    named = re.findall(r"python -m ((?:tests|bench)[\w.]*\w)", (ROOT / document).read_text("utf-8"))
+    assert set(named) <= runnable()
+
+
 def test_every_environment_variable_is_in_the_readme() -> None:
     sources = "".join(
         path.read_text("utf-8")
