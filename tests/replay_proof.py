@@ -37,7 +37,7 @@ from storage.schema import attempts, captures, warc_files
 from storage.settings import Settings
 
 TOOLS = ("pywb==2.10.0", "cdxj-indexer==1.5.0", "wacz==0.6.0")
-_COLLECTION = "proof"
+COLLECTION = "proof"
 _PATIENCE = 60.0  # seconds for pywb to start, and for each of its answers
 _SEED = 2008
 _SHOWN = 20  # differences
@@ -72,26 +72,35 @@ class Tools:
     """pywb and its kin, installed into `folder`. Raises CalledProcessError where one fails."""
 
     def __init__(self, folder: Path) -> None:
-        self._bin = folder / "bin"
+        self._bin = folder.absolute() / "bin"
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         options = ("--disable-pip-version-check", "--quiet")
         pip: list[str | Path] = [self._bin / "python", "-m", "pip", "install", *options, *TOOLS]
         subprocess.run(pip, check=True, stdout=sys.stderr)
 
-    def run(self, name: str, *arguments: str | Path) -> None:
+    def run(self, name: str, *arguments: str | Path, cwd: Path | None = None) -> None:
         # What they say goes beside our figures, not between them.
-        subprocess.run([self._bin / name, *arguments], check=True, stdout=sys.stderr)
+        subprocess.run([self._bin / name, *arguments], check=True, stdout=sys.stderr, cwd=cwd)
 
-    @contextmanager
-    def pywb(self, warcs: Sequence[Path], folder: Path) -> Iterator[int]:
-        """Index the files and serve them out of `folder`; the port on loopback."""
-        collection = folder / "collections" / _COLLECTION
+    def index(self, warcs: Sequence[Path], folder: Path) -> None:
+        """A collection in `folder`, of WARC files that stay where they are."""
+        collection = folder / "collections" / COLLECTION
         for part in ("archive", "indexes"):
             (collection / part).mkdir(parents=True)
         for path in warcs:
             (collection / "archive" / path.name).symlink_to(path.resolve())
         index = collection / "indexes" / "index.cdxj"
         self.run("cdxj-indexer", "--sort", "--output", index, *warcs)
+
+    def unpack(self, packages: Sequence[Path], folder: Path) -> None:
+        """A collection in `folder`, of WACZ files with the indexes they bring."""
+        folder.mkdir()
+        self.run("wb-manager", "init", COLLECTION, cwd=folder)
+        self.run("wb-manager", "add", "--unpack-wacz", COLLECTION, *packages, cwd=folder)
+
+    @contextmanager
+    def pywb(self, folder: Path) -> Iterator[int]:
+        """Serve the collection in `folder`; the port on loopback."""
         port = _free_port()
         command: list[str | Path] = [self._bin / "wayback", "-b", "127.0.0.1"]
         command += ["-p", str(port), "-d", folder]
@@ -117,7 +126,7 @@ def wanted(engine: sa.Engine) -> list[Wanted]:
     groups: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
     with engine.connect() as connection:
         for row in connection.execute(query):
-            groups[row.url, _second(row.fetched_at)].append(row)
+            groups[row.url, second_of(row.fetched_at)].append(row)
     return [
         Wanted(
             url,
@@ -142,7 +151,7 @@ def replay(port: int, url: str, second: str) -> Replayed:
     """What pywb gives for an address and a second, as it was captured (`id_`)."""
     asked = (
         # HTTP/1.0: the answer ends with the connection, whatever length a broken capture claims.
-        f"GET /{_COLLECTION}/{second}id_/{url} HTTP/1.0\r\nHost: 127.0.0.1\r\n"
+        f"GET /{COLLECTION}/{second}id_/{url} HTTP/1.0\r\nHost: 127.0.0.1\r\n"
         # pywb unpacks a body for a client that does not say it knows gzip.
         "Accept-Encoding: gzip, deflate, br\r\n\r\n"
     )
@@ -170,7 +179,7 @@ def referred_to(engine: sa.Engine, warcs: Path, capture_id: int) -> tuple[str, s
         row = connection.execute(query).one()
     headers, _, _ = read_record(warcs / row.name, row.warc_offset)
     date = datetime.fromisoformat(headers["WARC-Refers-To-Date"])
-    return headers["WARC-Refers-To-Target-URI"], _second(date)
+    return headers["WARC-Refers-To-Target-URI"], second_of(date)
 
 
 def differences(
@@ -198,7 +207,8 @@ def prove(engine: sa.Engine, warcs: Path, samples: int, folder: Path) -> bool:
     files = sorted(warcs.glob("*.warc.gz"))
     found = wanted(engine)
     asked = sample(found, samples)
-    with tools.pywb(files, folder) as port:
+    tools.index(files, folder)
+    with tools.pywb(folder) as port:
         different = list(differences(engine, warcs, port, asked))
     for line in different[:_SHOWN]:
         print(line)
@@ -240,7 +250,7 @@ def main() -> int:
         engine.dispose()
 
 
-def _second(moment: datetime) -> str:
+def second_of(moment: datetime) -> str:
     return moment.strftime("%Y%m%d%H%M%S")
 
 

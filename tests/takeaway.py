@@ -17,21 +17,17 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-import venv
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
-from urllib.error import URLError
 from urllib.parse import quote
 
 import lxml.html
@@ -53,8 +49,10 @@ from storage.exports.taking import export, formats
 from storage.exports.text import plain
 from storage.readings.corrections import Entry, correct_cell
 from storage.readings.printed import sheets
+from storage.schema import captures
 from storage.settings import Settings
 from tests.databases import Crawl, key, reading
+from tests.replay_proof import Tools, replay, second_of
 from tests.stocked import stocked
 
 # Of a person, and of nobody: planted in a title, a cell and the prose.
@@ -124,7 +122,7 @@ def differences(folder: Path, asked: argparse.Namespace) -> Iterator[str]:
         yield from hidden(engine, settings, gone)
         yield from led(connection, engine, settings, sample(held, asked.sample))
         if asked.pywb:
-            yield from replayed(connection, folder, asked.tools or folder / "pywb")
+            yield from replayed(connection, folder, Tools(asked.tools or folder / "tools"))
     engine.dispose()
 
 
@@ -471,61 +469,22 @@ def led(
 # --- replay -------------------------------------------------------------------------------------
 
 
-def replayed(connection: sa.Connection, folder: Path, tools: Path) -> Iterator[str]:
+def replayed(connection: sa.Connection, folder: Path, tools: Tools) -> Iterator[str]:
     """A page and a file of a WACZ, through pywb, byte for byte those of the capture."""
-    if not (tools / "bin" / "wayback").exists():
-        venv.create(tools, with_pip=True)
-        install = [str(tools / "bin" / "pip"), "install", "-q", "pywb"]
-        subprocess.run(install, check=True, capture_output=True)
-    run = folder / "collections"
-    run.mkdir()
-    subprocess.run(
-        [tools / "bin" / "wb-manager", "init", "x"], cwd=run, check=True, capture_output=True
-    )
-    files = sorted(map(str, (folder / "one" / "wacz").glob("*.wacz")))
-    add = [str(tools / "bin" / "wb-manager"), "add", "--unpack-wacz", "x", *files]
-    subprocess.run(add, cwd=run, check=True, capture_output=True)
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [tools / "bin" / "wayback", "-b", "127.0.0.1", "-p", str(port)],
-        cwd=run,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield from _compared(connection, port)
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def _compared(connection: sa.Connection, port: int) -> Iterator[str]:
-    query = (
+    query = sa.text(
         "SELECT v.part, c.url, c.fetched_at, c.payload_digest FROM versions v "
         "JOIN captures c ON c.id = v.capture_id WHERE v.id IN "
         "(SELECT min(id) FROM versions GROUP BY part)"
-    )
-    for part, url, at, digest in connection.execute(sa.text(query)).all():
-        moment = "".join(sign for sign in str(at)[:19] if sign.isdigit())
-        body = _asked(f"http://127.0.0.1:{port}/x/{moment}id_/{url}")
-        same = "sha256:" + hashlib.sha256(body).hexdigest() == digest
-        print(f"pywb: {part} {url}: {len(body)} bytes, {'same' if same else 'other'} digest")
-        if not same:
-            yield f"pywb gives {url} otherwise"
-
-
-def _asked(url: str) -> bytes:
-    """Once the server is there."""
-    for _ in range(60):
-        try:
-            with urllib.request.urlopen(url, timeout=20) as answer:
-                return bytes(answer.read())
-        except URLError as error:
-            if hasattr(error, "code"):
-                return b""
-            time.sleep(0.5)
-    return b""
+    ).columns(fetched_at=captures.c.fetched_at.type)
+    home = folder / "pywb"
+    tools.unpack(sorted((folder / "one" / "wacz").glob("*.wacz")), home)
+    with tools.pywb(home) as port:
+        for part, url, at, digest in connection.execute(query).all():
+            body = replay(port, url, second_of(at)).body
+            same = "sha256:" + hashlib.sha256(body).hexdigest() == digest
+            print(f"pywb: {part} {url}: {len(body)} bytes, {'same' if same else 'other'} digest")
+            if not same:
+                yield f"pywb gives {url} otherwise"
 
 
 def _number(value: object) -> float | None:
