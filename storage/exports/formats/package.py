@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from storage.exports.source import Source
-from storage.exports.tables import Table, tables, words
+from storage.exports.tables import Column, Table, tables, words
 from storage.exports.text import MARK, write_tables
 from storage.readings.printed import sheets
 from storage.schema import portals
@@ -93,7 +93,7 @@ def _sources(source: Source) -> list[dict[str, str]]:
 
 def _resource(table: Table) -> dict[str, Any]:
     schema: dict[str, Any] = {
-        "fields": [_field(table, name) for name in table.names],
+        "fields": [_field(table, column) for column in table.columns],
         "primaryKey": list(table.key),
         "missingValues": [""],
     }
@@ -103,11 +103,10 @@ def _resource(table: Table) -> dict[str, Any]:
     return _file(table.name, f"{table.zh} / {table.en}", schema)
 
 
-def _field(table: Table, name: str) -> dict[str, Any]:
-    column = next(each for each in table.columns if each.name == name)
-    field: dict[str, Any] = {"name": name, "type": column.type}
+def _field(table: Table, column: Column) -> dict[str, Any]:
+    field: dict[str, Any] = {"name": column.name, "type": column.type}
     field["description"] = f"{column.zh} / {column.en}"
-    if name == "state" and table.name in ("cells", "indicators"):
+    if column.name == "state" and table.name in ("cells", "indicators"):
         states = [word.name for word in words() if word.kind == "states"]
         field["constraints"] = {"enum": states}
     return field
