@@ -145,7 +145,7 @@ def _place(sheet: Sheet) -> int:
 
 def _is_printed(told: dict[str, Any], layout: str) -> bool:
     """Whether the notice of this layout has the table or row: all have one that names no layout."""
-    return told.get("layout", layout) == layout
+    return bool(told.get("layout", layout) == layout)
 
 
 def _sheet(table: dict[str, Any], layout: str, groups: dict[str, Label]) -> Sheet:
