@@ -31,8 +31,9 @@ from storage.readings.facts import (
 )
 from storage.readings.observing import Observation, ReportKey, VersionRef, observe, sight
 
-# For what does not hang on the database: once is enough.
+# For what does not hang on the database, once is enough; and for what only the server does.
 ON_SQLITE = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 NOW = datetime(2026, 3, 6, 6, 38, tzinfo=UTC)
 TIANSHAN = "乌鲁木齐市天山区人民政府"
 PORTAL = PortalRecord("tianshan", "650102", "天山区", "Tianshan District", "vsb", TIANSHAN)

@@ -388,7 +388,7 @@ def test_the_questions_of_the_documentation_are_answered(api: TestClient) -> Non
         assert api.get(address).status_code == (404 if "cell=" in address else 200), address
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_no_spelling_of_a_path_gets_around_the_token(
     engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

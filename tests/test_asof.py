@@ -15,7 +15,7 @@ from storage.queries.organs import find_organ
 from storage.queries.report import report
 from tests.asof.proof import prove
 from tests.asof.world import CELL
-from tests.databases import NOW, TIANSHAN, Crawl, reading
+from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, reading
 
 
 def test_every_date_of_a_small_history_answers_with_its_truth(
@@ -26,7 +26,7 @@ def test_every_date_of_a_small_history_answers_with_its_truth(
     assert proof.asked["report, known"] == proof.asked["report, published"] > 5
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_the_proof_sees_a_wrong_answer(
     engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ from storage.readings.facts import FindingRecord, GridRecord, IndicatorRecord
 from storage.runpage import write_page
 from storage.schema import metadata
 from storage.settings import Settings
-from tests.databases import NOW, TIANSHAN, Crawl, cells, key, reading
+from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, cells, key, reading
 from tests.opening import everything_in
 from tests.personal.__main__ import HELD_OUT, judge
 from tests.personal.planted import identity_number
@@ -517,7 +517,7 @@ def test_the_bytes_are_for_who_keeps_the_archive(engine: sa.Engine, settings: Se
     assert settings.warc_directory.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_new_sqlite_archive_too(dialect: str, tmp_path: Path) -> None:
     from storage.database import open_for_writing
 

@@ -20,7 +20,7 @@ from storage.explorer.replay import make_replay
 from storage.explorer.site import Site
 from storage.explorer.state import Watch
 from storage.settings import Settings
-from tests.databases import NOW, Crawl, reading
+from tests.databases import NOW, ON_SQLITE, Crawl, reading
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_htmx_comes_from_its_package(browser: TestClient) -> None:
         ("/search?q=<script>alert(1)</script>", 200),
     ],
 )
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_an_odd_address_is_answered_plainly(browser: TestClient, address: str, status: int) -> None:
     said = {"Host": "elsewhere.example"}
     answer = browser.get(f"http://h{address}", headers=said, follow_redirects=False)
@@ -88,14 +88,14 @@ def test_an_odd_address_is_answered_plainly(browser: TestClient, address: str, s
 
 
 @pytest.mark.parametrize("method", ["POST", "TRACE", "PUT", "DELETE"])
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_nothing_can_be_sent(browser: TestClient, method: str) -> None:
     answer = browser.request(method, "/coverage")
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_what_goes_wrong_is_told_under_the_same_policy(
     engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +110,7 @@ def test_what_goes_wrong_is_told_under_the_same_policy(
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_database_that_went_away_is_said_to_be_away(settings: Settings) -> None:
     nowhere = sa.create_engine("sqlite:////nowhere/at/all.sqlite")
     for app, address in (
@@ -149,7 +149,7 @@ def test_what_was_read_before_a_withdrawal_is_not_kept_after_it(
     reading_only.dispose()
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_database_that_was_replaced_is_read_anew(engine: sa.Engine, settings: Settings) -> None:
     assert settings.sqlite_path is not None
     path = settings.sqlite_path

@@ -223,9 +223,8 @@ def test_nothing_else_is_overwritten(
 
 
 # The three that write by other means than a file of their own; the database is the same to each.
-@pytest.mark.parametrize(
-    ("dialect", "form"), [("sqlite", each) for each in ("sqlite", "wacz", "xlsx")]
-)
+@ON_SQLITE
+@pytest.mark.parametrize("form", ["sqlite", "wacz", "xlsx"])
 def test_a_full_disk_leaves_nothing(
     archive: sa.Engine, settings: Settings, tmp_path: Path, form: str
 ) -> None:

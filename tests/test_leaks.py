@@ -29,7 +29,17 @@ from storage.explorer.replay import make_replay
 from storage.readings.corrections import Entry as Correction
 from storage.readings.corrections import correct_cell
 from storage.settings import Settings
-from tests.databases import NOW, TIANSHAN, Crawl, cells, exchange, key, reading
+from tests.databases import (
+    NOW,
+    ON_POSTGRESQL,
+    ON_SQLITE,
+    TIANSHAN,
+    Crawl,
+    cells,
+    exchange,
+    key,
+    reading,
+)
 from tests.personal.planted import card_number, identity_number
 from tests.test_care import BUREAU, FIGURE, PAGE, SECRET, fill
 
@@ -293,7 +303,7 @@ _PARTS = (
 )
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_nothing_personal_or_withdrawn_is_in_any_answer(served: Served) -> None:
     before = dict(served.walk())
     assert [(address, fault) for address, each in before.items() for fault in _faults(each)] == []
@@ -312,7 +322,7 @@ def test_nothing_personal_or_withdrawn_is_in_any_answer(served: Served) -> None:
     _nothing_is_learned_by_searching(served.clients["explorer"])
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_nothing_is_on_postgresql(served: Served) -> None:
     before = dict(served.walk(only=_PARTS))
     act(served, withdraw, Thing(report_id=1))

@@ -18,6 +18,7 @@ from alembic.util import CommandError
 
 from storage.database import ROOT, make_engine, upgrade
 from storage.schema import REVISION, metadata
+from tests.databases import ON_SQLITE
 
 
 def config(connection: sa.Connection | None = None) -> Config:
@@ -110,7 +111,7 @@ def test_alembic_from_the_shell_uses_the_database_of_the_product(
     engine.dispose()
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_alembic_without_a_database_url_makes_the_sqlite_archive(
     dialect: str, tmp_path: Path
 ) -> None:

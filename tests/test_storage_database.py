@@ -21,7 +21,7 @@ from storage.errors import (
 )
 from storage.schema import metadata, portals
 from storage.settings import Settings
-from tests.databases import PORTAL
+from tests.databases import ON_POSTGRESQL, PORTAL
 
 ROW = {
     "key": PORTAL.key,
@@ -229,7 +229,7 @@ def test_a_fault_of_ours_is_not_tried_again(engine: sa.Engine) -> None:
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_a_lost_connection_is_made_again(engine: sa.Engine, postgresql_admin: sa.Engine) -> None:
     calls = []
 

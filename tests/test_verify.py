@@ -35,7 +35,7 @@ from storage.evidence.verify import verify
 from storage.readings.standing import refresh
 from storage.schema import DERIVED, REVISION, Moment, Words, confirmations, metadata
 from storage.settings import Settings
-from tests.databases import NOW, PORTAL, START, TERMS, Crawl, exchange, reading
+from tests.databases import NOW, ON_POSTGRESQL, PORTAL, START, TERMS, Crawl, exchange, reading
 from tests.flips import flipped, found, sealed_archive
 from tests.test_archive_cli import ask
 from tests.test_recovery import die_between_record_and_row
@@ -992,7 +992,7 @@ def test_verifying_and_sealing_again_and_again_beside_a_crawl(
     assert assert_sound(settings).unsealed == {}
 
 
-@pytest.mark.parametrize("dialect", ["postgresql"])
+@ON_POSTGRESQL
 def test_a_seal_waits_for_rows_whose_numbers_are_drawn(
     settings: Settings, engine: sa.Engine
 ) -> None:
