@@ -76,6 +76,8 @@ INSIDE = {
     "storage.queries.run_report.newest_run": "a number",
     "storage.queries.visits.past": "what the crawler goes by",
     "storage.queries.captures.lines_of": "an HTTP head taken apart",
+    "storage.queries.bytes.body_of": "an HTTP body unpacked",
+    "storage.queries.bytes.look_into": "what is looked at to tell whether it may leave",
     "storage.queries.withdrawals.acts": "names what may be restored; covers what persons wrote",
 }
 # What a question may not ask: with these, what was withdrawn comes back.

@@ -28,7 +28,6 @@ from storage.database import consistent, open_for_reading
 from storage.errors import BadQuestion, DirectoryError, NotInArchive, SettingsError
 from storage.evidence.seal import seal
 from storage.exports import taking
-from storage.exports.bytes import texts_of
 from storage.exports.citing import as_bibtex, in_chinese, in_english
 from storage.exports.formats import csv as csv_form
 from storage.exports.formats import xlsx
@@ -37,6 +36,7 @@ from storage.exports.source import Selection, Source
 from storage.exports.tables import tables
 from storage.exports.taking import ACCOUNT, export, formats
 from storage.exports.text import guarded, plain
+from storage.queries.bytes import body_of, look_into
 from storage.queries.citation import citation
 from storage.queries.organs import find_organ
 from storage.readings.corrections import Entry, correct_cell
@@ -195,14 +195,13 @@ def test_a_wacz_has_the_records_as_they_lie(
     "body", ["139\N{ZERO WIDTH SPACE}00001000", "139<b>0000</b>1000", "&#49;3900001000"]
 )
 def test_a_number_torn_by_tags_is_seen(body: str) -> None:
-    from storage.care.leaving import personal_in
-
-    assert personal_in(texts_of(b"HTTP/1.1 200 OK\r\n\r\n", f"<p>{body}</p>".encode()))
+    assert look_into(f"<p>{body}</p>".encode()).holds_numbers
 
 
 def test_what_cannot_be_looked_into_stays() -> None:
-    assert texts_of(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", b"x") is None
-    assert texts_of(b"HTTP/1.1 200 OK\r\n\r\n", b"PK\x03\x04 no zip") is None
+    assert body_of(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", b"x") is None
+    assert not look_into(None).whole
+    assert not look_into(b"PK\x03\x04 no zip").whole
 
 
 @ON_SQLITE

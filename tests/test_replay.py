@@ -15,16 +15,10 @@ from storage.care.withdrawals import Thing, restore, withdraw
 from storage.database import open_for_writing
 from storage.errors import NotInArchive
 from storage.explorer.app import make_app
-from storage.explorer.archived import Place, body_of, harmless_page, harmless_style, text_of
-from storage.explorer.downloads import (
-    _Room,
-    _texts_packed,
-    disposition,
-    file_type,
-    holds_numbers,
-    safe_name,
-)
+from storage.explorer.archived import Place, harmless_page, harmless_style, text_of
+from storage.explorer.downloads import disposition, file_type, safe_name
 from storage.explorer.replay import make_replay
+from storage.queries.bytes import Inside, body_of, look_into
 from storage.queries.captures import captured, nearest_capture
 from storage.settings import Settings
 from tests.browsing import Browser, chromium, needs_browser, served
@@ -280,9 +274,9 @@ def test_numbers_within_a_packed_file_are_seen() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("word/document.xml", "<w:p><w:t>手机1390000</w:t><w:t>1000</w:t></w:p>")
-    assert holds_numbers(packed.getvalue())
-    assert holds_numbers("手机13900001000".encode("gbk"))
-    assert not holds_numbers(b"PK\x03\x04 torn")
+    assert look_into(packed.getvalue()).holds_numbers
+    assert look_into("手机13900001000".encode("gbk")).holds_numbers
+    assert not look_into(b"PK\x03\x04 torn").holds_numbers
 
 
 def zipped(names: dict[str, bytes]) -> bytes:
@@ -298,18 +292,22 @@ def zipped(names: dict[str, bytes]) -> bytes:
 
 def test_a_packed_file_is_looked_into_as_deep_as_anybody_packs() -> None:
     told = "手机13900001000"
-    assert holds_numbers(zipped({"a.zip": zipped({"b.docx": zipped({"w.xml": told.encode()})})}))
-    assert holds_numbers(zipped({"张某13900001000.png": b"x"}))
-    assert holds_numbers(zipped({"a.csv": told.encode("gbk")}))
-    assert holds_numbers(told.encode("utf-16-le"))
-    assert not holds_numbers(zipped({"a.xml": b"<a>1390000</a>", "b.bin": told.encode("gbk")}))
+    deep = zipped({"a.zip": zipped({"b.docx": zipped({"w.xml": told.encode()})})})
+    assert look_into(deep).holds_numbers
+    assert look_into(zipped({"张某13900001000.png": b"x"})).holds_numbers
+    assert look_into(zipped({"a.csv": told.encode("gbk")})).holds_numbers
+    assert look_into(told.encode("utf-16-le")).holds_numbers
+    other = zipped({"a.xml": b"<a>1390000</a>", "b.bin": told.encode("gbk")})
+    assert not look_into(other).holds_numbers
 
 
 def test_what_is_packed_many_times_is_not_unpacked_for_ever() -> None:
     bomb = zipped({"a.xml": b"0" * 100_000})
     packed = zipped({f"{number}.zip": bomb for number in range(20)})
-    told = _texts_packed(packed, _Room(left=150_000))
-    assert 100_000 < sum(map(len, told)) < 151_000
+    inside = Inside(room=150_000)
+    inside.add(packed)
+    assert 100_000 < sum(map(len, inside.texts)) < 151_000
+    assert not inside.whole
 
 
 def test_of_several_captures_the_nearest_that_was_answered_well(

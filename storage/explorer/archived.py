@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -20,11 +19,10 @@ from urllib.parse import urljoin, urlsplit
 
 import nh3
 
-from storage.capture.captures import header
 from storage.care.personal import masked
 
-# In bytes: of a page that is rewritten, and of any content once it is unpacked.
-LONGEST_PAGE, LONGEST_BODY = 4_000_000, 64_000_000
+# In bytes, of a page that is rewritten.
+LONGEST_PAGE = 4_000_000
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -79,27 +77,6 @@ class Place:
         if parts.scheme not in ("http", "https") or masked(told) != told:
             return None
         return None if told.partition("#")[0] in self.hidden else told
-
-
-def body_of(head: bytes, body: bytes, limit: int = LONGEST_BODY) -> bytes | None:
-    """The content of an answer, unpacked; None where it is longer than `limit` or packed in a way
-    that nobody asked for. What was cut within its packing is given as far as it goes.
-    """
-    packed = (header(head, b"content-encoding") or "identity").strip().lower()
-    if packed == "identity":
-        return body if len(body) <= limit else None
-    if packed not in ("gzip", "x-gzip", "deflate") or not body:
-        return None
-    wbits = 16 + zlib.MAX_WBITS
-    if packed == "deflate":
-        # Servers send both what the standard says (zlib) and what they think it says (raw).
-        wbits = zlib.MAX_WBITS if body[0] & 0x0F == 8 else -zlib.MAX_WBITS
-    member = zlib.decompressobj(wbits)
-    try:
-        plain = member.decompress(body, limit + 1)
-    except zlib.error:
-        return None
-    return plain if len(plain) <= limit else None
 
 
 def text_of(body: bytes, content_type: str | None = None) -> str:

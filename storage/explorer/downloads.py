@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import zipfile
-import zlib
-from dataclasses import dataclass
-from io import BytesIO
 from urllib.parse import quote, unquote, urlsplit
 
-from storage.care.personal import find, masked
+from storage.care.personal import masked
 
 UNKNOWN = "application/octet-stream"
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
@@ -36,15 +32,6 @@ _TYPES: dict[str, tuple[tuple[bytes, ...], str]] = {
 _IMAGES = {"image/jpeg", "image/png", "image/gif"}
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(?:$|[. ])")
 _LONGEST = 80
-# What the standard library raises of one that is torn, locked or packed in an unknown way.
-_NOT_A_ZIP = (
-    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError,
-)  # fmt: skip
-# Of a packed file, unpacked, so much is looked through for numbers of persons.
-_MOST_XML = 32_000_000
-# A packed file in a packed file in a packed file is looked into; nobody delivers more.
-_DEEPEST = 2
-_MARKED, _PLAIN = (".xml", ".htm", ".html"), (".txt", ".csv", ".rtf")
 
 
 def image_type(body: bytes) -> str | None:
@@ -97,58 +84,5 @@ def disposition(name: str) -> str:
     return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def holds_numbers(body: bytes) -> bool:
-    """Whether numbers of persons stand in the text of a file that can be looked into without a
-    reader: plain text and RTF, and the texts and names within a packed file, also one in another.
-    """
-    if body.startswith(_ZIP):
-        return any(find(text) for text in _texts_packed(body, _Room()))
-    return any(find(text) for text in _texts_of(body))
-
-
 def _is_plain(sign: str) -> bool:
     return sign.isspace() or unicodedata.category(sign) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
-def _texts_of(body: bytes) -> list[str]:
-    """As plain text, in every way that a reader's editor may take it."""
-    if is_file(body) and not body.startswith(b"{\\rtf"):
-        return []
-    codecs = ("utf-8", "gb18030", *(("utf-16-le", "utf-16-be") if b"\0" in body else ()))
-    return [body.decode(codec, "replace") for codec in codecs]
-
-
-@dataclass(slots=True)
-class _Room:
-    """How many unpacked bytes may still be looked at, of a file with all that is packed in it."""
-
-    left: int = _MOST_XML
-
-    def read(self, packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-        with packed.open(member) as file:
-            body = file.read(self.left)
-        self.left -= len(body)
-        return body
-
-
-def _texts_packed(body: bytes, room: _Room, depth: int = 0) -> list[str]:
-    texts: list[str] = []
-    try:
-        with zipfile.ZipFile(BytesIO(body)) as packed:
-            for member in packed.infolist():
-                texts.append(member.filename)
-                with packed.open(member) as file:
-                    is_packed = file.read(len(_ZIP)) == _ZIP
-                if is_packed and depth < _DEEPEST:
-                    texts += _texts_packed(room.read(packed, member), room, depth + 1)
-                elif member.filename.lower().endswith(_MARKED):
-                    # Within a paragraph markup parts nothing; between paragraphs and cells it does.
-                    marked = room.read(packed, member)
-                    parted = re.sub(rb"</(?:w:p|a:p|c|row|si)>", b"\n", marked)
-                    texts.append(re.sub(rb"<[^>]*>", b"", parted).decode("utf-8", "replace"))
-                elif member.filename.lower().endswith(_PLAIN):
-                    texts += _texts_of(room.read(packed, member))
-    except _NOT_A_ZIP:
-        # Torn or locked: what could be read was.
-        return texts
-    return texts

@@ -33,7 +33,8 @@ from storage.errors import DatabaseError, NotInArchive, StorageError, WarcNotRea
 from storage.explorer import archived, downloads
 from storage.explorer.guard import Guard
 from storage.explorer.site import HERE, language, moment, words
-from storage.queries.captures import CaptureView, captured, nearest_capture, personal_in_capture
+from storage.queries.bytes import Door, body_of, look_into
+from storage.queries.captures import CaptureView, captured, nearest_capture
 from storage.settings import Settings
 
 # Of an archived page: nothing runs, nothing is sent, nothing comes but pictures and styles of the
@@ -282,7 +283,7 @@ class _Replay:
         except WarcNotReadable as error:
             message = str(error).replace(f"{directory}/", "")
             raise WarcNotReadable(message) from error
-        body = archived.body_of(head, raw)
+        body = body_of(head, raw)
         return Held(view, body, _kind(body, view["content_type"]))
 
     def _image(self, held: Held) -> Response:
@@ -292,12 +293,10 @@ class _Replay:
         return Response(held.body, headers={"Content-Type": kind, **_PART})
 
     def _numbers(self, held: Held) -> bool:
-        """Whether numbers of persons stand in a file: by its name, by what was read of it, and by
-        what can be seen without a reader.
-        """
+        """Whether numbers of persons keep a file here. What nobody could look into is shown."""
         with self.engine.connect() as connection:
-            read = personal_in_capture(connection, held.view["id"])
-        return bool(read) or downloads.holds_numbers(held.body or b"")
+            why = Door(connection).why_not(held.view["id"], lambda: look_into(held.body))
+        return why == "personal"
 
     def _leads_to(self, held: Held) -> str | None:
         """The replay's address of what a redirect leads to."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
@@ -11,10 +10,8 @@ import sqlalchemy as sa
 
 from storage.capture import warc
 from storage.care.leaving import leaves, personal_in
-from storage.care.personal import Kind
 from storage.care.withdrawals import capture_withdrawn
 from storage.errors import NotInArchive, WarcNotReadable
-from storage.queries.personal import personal_in_version
 from storage.schema import attempts, captures, observations, organs, warc_files
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
@@ -155,26 +152,6 @@ def nearest_capture(connection: sa.Connection, *, url: str, near: datetime) -> i
         if found:
             return int(min(found, key=lambda row: abs(row.fetched_at - near)).id)
     return None
-
-
-@leaves
-def personal_in_capture(connection: sa.Connection, capture_id: int) -> dict[Kind, int]:
-    """How many numbers of persons what was read of a capture's bytes holds, by kind, wherever the
-    same bytes were seen.
-    """
-    own, same = captures.alias("own"), captures.alias("same")
-    seen = (
-        sa.select(observations.c.version_id)
-        .select_from(own)
-        .join(same, same.c.payload_digest == own.c.payload_digest)
-        .join(observations, observations.c.capture_id == same.c.id)
-        .where(own.c.id == capture_id)
-        .distinct()
-    )
-    counted: Counter[Kind] = Counter()
-    for version_id in connection.execute(seen).scalars().all():
-        counted.update(personal_in_version(connection, version_id))
-    return dict(counted)
 
 
 def lines_of(head: bytes) -> tuple[str | None, list[list[str]]]:

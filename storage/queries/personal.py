@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from storage.care.leaving import leaves, personal_in
 from storage.care.personal import Kind
 from storage.readings.assessments import assessment_of
-from storage.readings.facts import ReadingRecord, load_reading, newest_reading
-from storage.schema import current_versions, organs
+from storage.readings.facts import ReadingRecord, load_reading
+from storage.schema import current_versions, organs, readings
 from storage.schema import shown_aliases as aliases
 from storage.schema import shown_reports as reports
 from storage.schema import shown_versions as versions
@@ -58,16 +58,16 @@ def personal(connection: sa.Connection) -> list[Place]:
 
 @leaves
 def personal_in_version(connection: sa.Connection, version_id: int) -> dict[Kind, int]:
-    """How many numbers of persons what was read of a version holds, by kind."""
+    """How many numbers of persons what was ever read of a version holds, by kind."""
     v = versions.c
     query = sa.select(v.name, v.title, v.source).where(v.id == version_id)
     version = connection.execute(query).one_or_none()
     if version is None:
         return {}
     texts = [version.name, version.title, version.source or ""]
-    reading = newest_reading(connection, version_id)
-    if reading is not None:
-        texts += [text for _, text in _texts_read(reading)]
+    read = sa.select(readings.c.id).where(readings.c.version_id == version_id)
+    for reading_id in connection.execute(read).scalars().all():
+        texts += [text for _, text in _texts_read(load_reading(connection, reading_id))]
     return dict(personal_in(texts))
 
 

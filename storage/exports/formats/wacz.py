@@ -21,8 +21,9 @@ from cdxj_indexer.main import CDXJIndexer
 
 from storage.capture.warc import locate
 from storage.care.leaving import shown
-from storage.exports.bytes import ORPHANS, Door, Sight, capture, sights
+from storage.exports.sights import ORPHANS, Sight, capture, sights, why_not
 from storage.exports.source import Source
+from storage.queries.bytes import Door
 
 _VERSION = "1.1.1"
 # Of the zip format's beginning: the time of nothing.
@@ -31,7 +32,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 def write(folder: Path, source: Source) -> None:
     """`<portal>-<year>.wacz`, where anything of it may leave. Raises WarcNotReadable."""
-    door = Door(source.connection, source.settings.warc_directory)
+    door = Door(source.connection)
     found = sights(source.connection, source.wanted)
     for (portal, year), group in groupby(found, key=lambda each: (each.portal, each.year)):
         left_out: Counter[str] = Counter()
@@ -44,12 +45,13 @@ def write(folder: Path, source: Source) -> None:
 
 def _kept(source: Source, door: Door, group: list[Sight], left_out: Counter[str]) -> list[Sight]:
     """What leaves; a revisit together with the capture that holds its payload, or not at all."""
+    directory = source.settings.warc_directory
     kept: dict[int, Sight] = {}
     for sight in sorted(group, key=lambda each: (each.revisit_of is not None, each.capture_id)):
-        why = sight.why or door.why_not(sight)
+        why = why_not(door, directory, sight)
         if not why and sight.revisit_of is not None and sight.revisit_of not in kept:
             original = capture(source.connection, sight)
-            if original is None or door.why_not(original):
+            if original is None or why_not(door, directory, original):
                 why = ORPHANS
             else:
                 kept[original.capture_id] = original
