@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
@@ -28,6 +28,7 @@ Row: TypeAlias = Mapping[str, Any]
 Link: TypeAlias = Callable[[Row, Ways], str | None]
 # Of something within a row: the row, the thing.
 InnerLink: TypeAlias = Callable[[Row, Row, Ways], str | None]
+T = TypeVar("T", bound=Row)
 
 _LARGEST = 2**31 - 1
 # No control characters, which neither database nor file name takes; in a path no slash either.
@@ -177,9 +178,11 @@ class Question:
 
     def page(self, rows: Sequence[Row], *key: str) -> Page:
         """A page of rows that came all at once, in the order of these fields."""
-        return Page(
-            *cut(rows, lambda row: tuple(row[name] for name in key), self.after, self.limit)
-        )
+        return self.ordered(rows, lambda row: tuple(row[name] for name in key))
+
+    def ordered(self, rows: Sequence[T], key: Callable[[T], Key]) -> Page:
+        """A page of rows that came all at once, in the order of a key made of each."""
+        return Page(*cut(rows, key, self.after, self.limit))
 
     def fetched(self, rows: Sequence[Row], *key: str) -> Page:
         """A page of rows of which one more than `limit` was asked for, in the order of `key`."""

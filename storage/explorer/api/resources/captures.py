@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.errors import Withdrawn
 from storage.explorer.api.declare import Endpoint, Question, number_of
-from storage.explorer.api.resources.holdings import report_key
+from storage.explorer.api.leads import report_key
 from storage.queries import captures
 
 

@@ -20,8 +20,7 @@ from storage.explorer.api.declare import (
     moment,
     text,
 )
-from storage.explorer.api.resources.figures import version
-from storage.explorer.api.resources.holdings import report_key
+from storage.explorer.api.leads import capture_at, its_page, its_version, report_key
 from storage.explorer.api.ways import Ways
 from storage.queries import changes, diff
 
@@ -84,17 +83,15 @@ ENDPOINTS = (
         cursor=(str, str, int),
         links={
             "report": lambda row, ways: ways.still("reports", *report_key(row)),
-            "version": version,
+            "version": its_version,
             "before": lambda row, ways: (
                 None
                 if row["before_version_id"] is None
                 else ways.still("reports", *report_key(row), "versions", row["before_version_id"])
             ),
-            "capture": lambda row, ways: (
-                None if row["capture_id"] is None else ways.still("captures", row["capture_id"])
-            ),
+            "capture": lambda row, ways: capture_at(row["capture_id"], ways),
             "replay": lambda row, ways: ways.replay(row["capture_id"]),
-            "page": lambda row, ways: ways.page("reports", *report_key(row)),
+            "page": its_page,
         },
         records=False,
     ),

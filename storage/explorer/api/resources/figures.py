@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args
 
 from storage.errors import BadQuestion, NotInArchive
-from storage.explorer.api.cursors import Page, cut
+from storage.explorer.api.cursors import Page
 from storage.explorer.api.declare import (
     CELL,
     DIVISION,
@@ -20,8 +20,7 @@ from storage.explorer.api.declare import (
     choice,
     text,
 )
-from storage.explorer.api.resources.holdings import its_report, report_key
-from storage.explorer.api.ways import Ways
+from storage.explorer.api.leads import OF_CAPTURES, its_report, its_version, report_key
 from storage.queries import provenance, series, sums
 
 CELL_FILTER = text(
@@ -64,13 +63,8 @@ def _sums(question: Question) -> Page:
             as_of=question.as_of,
         )
     )
-    return Page(
-        *cut(
-            rows,
-            lambda row: (row["year"], row["division_code"] or "", row["kind"] or ""),
-            question.after,
-            question.limit,
-        )
+    return question.ordered(
+        rows, lambda row: (row["year"], row["division_code"] or "", row["kind"] or "")
     )
 
 
@@ -83,13 +77,6 @@ def _cell(question: Question) -> provenance.Provenance:
     )
 
 
-def version(row: Mapping[str, Any], ways: Ways) -> str | None:
-    """The version that a row names."""
-    if row["version_id"] is None:
-        return None
-    return ways.still("reports", *report_key(row), "versions", row["version_id"])
-
-
 def _has_figure(row: Mapping[str, Any]) -> bool:
     return row["state"] not in ("no_cell", "no_figures", "withdrawn")
 
@@ -99,7 +86,7 @@ _OF_POINT: Mapping[str, Link] = {
     "provenance": lambda row, ways: (
         ways.api("cells", *report_key(row), ways.asked["cell"]) if _has_figure(row) else None
     ),
-    "version": version,
+    "version": its_version,
     "page": lambda row, ways: (
         ways.page("cells", *report_key(row), ways.asked["cell"]) if _has_figure(row) else None
     ),
@@ -152,12 +139,6 @@ ENDPOINTS = (
             ),
             "page": lambda row, ways: ways.page("cells", *report_key(row), row["cell"]["path"]),
         },
-        inner={
-            "captures": {
-                "capture": lambda _row, each, ways: ways.still("captures", each["id"]),
-                "replay": lambda _row, each, ways: ways.replay(each["id"]),
-                "page": lambda _row, each, ways: ways.page("captures", each["id"]),
-            }
-        },
+        inner=OF_CAPTURES,
     ),
 )  # fmt: skip

@@ -19,21 +19,11 @@ from storage.explorer.api.declare import (
     InnerLink,
     Link,
     Question,
-    Row,
     choice,
 )
-from storage.explorer.api.ways import Ways
+from storage.explorer.api.leads import capture_at, its_organ, its_report, report_key
 from storage.ledger import cells as book
 from storage.queries import coverage, holdings, lives, missing
-
-
-def report_key(row: Row) -> tuple[str, str, int]:
-    """The natural key of whose report of which year a row is."""
-    return row["division_code"], row["organ"], row["year"]
-
-
-def its_report(row: Row, ways: Ways) -> str:
-    return ways.api("reports", *report_key(row))
 
 
 def _divisions(question: Question) -> Page:
@@ -109,7 +99,7 @@ def _ledger_cell(question: Question) -> book.Cell:
 
 
 _OF_ORGAN: Mapping[str, Link] = {
-    "self": lambda row, ways: ways.still("organs", row["division_code"], row["organ"]),
+    "self": its_organ,
     "coverage": lambda row, ways: ways.api(
         "coverage", division=row["division_code"], organ=row["organ"]
     ),
@@ -121,7 +111,7 @@ _OF_ORGAN: Mapping[str, Link] = {
 _OF_FIELD: Mapping[str, Link] = {
     "report": lambda row, ways: None if row["state"] == "missing" else its_report(row, ways),
     "ledger": lambda row, ways: ways.api("ledger", *report_key(row)),
-    "organ": lambda row, ways: ways.still("organs", row["division_code"], row["organ"]),
+    "organ": its_organ,
     "page": lambda row, ways: (
         ways.page("ledger", *report_key(row))
         if row["state"] == "missing"
@@ -131,14 +121,12 @@ _OF_FIELD: Mapping[str, Link] = {
 _OF_CELL: Mapping[str, Link] = {
     "self": lambda row, ways: ways.api("ledger", *report_key(row)),
     "report": lambda row, ways: its_report(row, ways) if row["state"] in book.HELD else None,
-    "organ": lambda row, ways: ways.still("organs", row["division_code"], row["organ"]),
+    "organ": its_organ,
     "page": lambda row, ways: ways.page("ledger", *report_key(row)),
 }
 _OF_PROOF: Mapping[str, Mapping[str, InnerLink]] = {
     "proof": {
-        "capture": lambda _row, proof, ways: (
-            None if proof["capture_id"] is None else ways.still("captures", proof["capture_id"])
-        ),
+        "capture": lambda _row, proof, ways: capture_at(proof["capture_id"], ways),
         "replay": lambda _row, proof, ways: ways.replay(proof["capture_id"]),
     }
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypedDict, cast, get_args
 
-from storage.explorer.api.cursors import Page, cut
+from storage.explorer.api.cursors import Page
 from storage.explorer.api.declare import DIVISION, ORGAN, YEAR, Endpoint, Question, choice, text
-from storage.explorer.api.resources.figures import CELL_FILTER, known, version
-from storage.explorer.api.resources.holdings import its_report, report_key
+from storage.explorer.api.leads import its_page, its_report, its_version, report_key
+from storage.explorer.api.resources.figures import CELL_FILTER, known
 from storage.queries import carry_over, checks, copies, corrections, findings, outliers
 
 # Of a question that would compare the whole archive with itself.
@@ -48,18 +48,14 @@ def _checks(question: Question) -> Page:
             as_of=question.as_of,
         )
     )
-    return Page(
-        *cut(
-            rows,
-            lambda row: (
-                row["division_code"] or "",
-                row["organ"] or "",
-                row["year"] or 0,
-                row["rule"],
-            ),
-            question.after,
-            question.limit,
-        )
+    return question.ordered(
+        rows,
+        lambda row: (
+            row["division_code"] or "",
+            row["organ"] or "",
+            row["year"] or 0,
+            row["rule"],
+        ),
     )
 
 
@@ -76,17 +72,13 @@ def _carry_over(question: Question) -> Page:
         division=question["division"],
         as_of=question.as_of,
     )
-    return Page(
-        *cut(
-            [CarriedOver(chain=row) for row in rows],
-            lambda row: (
-                row["chain"]["division_code"],
-                row["chain"]["organ"],
-                row["chain"]["first_year"],
-            ),
-            question.after,
-            question.limit,
-        )
+    return question.ordered(
+        [CarriedOver(chain=row) for row in rows],
+        lambda row: (
+            row["chain"]["division_code"],
+            row["chain"]["organ"],
+            row["chain"]["first_year"],
+        ),
     )
 
 
@@ -102,13 +94,8 @@ def _outliers(question: Question) -> Page:
             as_of=question.as_of,
         )
     )
-    return Page(
-        *cut(
-            rows,
-            lambda row: (_falling(row["score"]), *report_key(row), row["against"]),
-            question.after,
-            question.limit,
-        )
+    return question.ordered(
+        rows, lambda row: (_falling(row["score"]), *report_key(row), row["against"])
     )
 
 
@@ -121,17 +108,13 @@ def _copies(question: Question) -> Page:
         limit=_MOST_COPIES,
         as_of=question.as_of,
     )
-    return Page(
-        *cut(
-            rows,
-            lambda row: (
-                _falling(row["share"]),
-                *report_key(row["one"]),
-                *report_key(row["other"]),
-            ),
-            question.after,
-            question.limit,
-        )
+    return question.ordered(
+        rows,
+        lambda row: (
+            _falling(row["share"]),
+            *report_key(row["one"]),
+            *report_key(row["other"]),
+        ),
     )
 
 
@@ -187,7 +170,7 @@ ENDPOINTS = (
         links={
             "provenance": lambda row, ways: ways.api("cells", *report_key(row), row["cell"]),
             "report": its_report,
-            "version": version,
+            "version": its_version,
             "page": lambda row, ways: ways.page("cells", *report_key(row), row["cell"]),
         },
     ),
@@ -212,7 +195,7 @@ ENDPOINTS = (
         cursor=(str, str, int, int),
         links={
             "report": its_report,
-            "page": lambda row, ways: ways.page("reports", *report_key(row)),
+            "page": its_page,
         },
     ),
     Endpoint(

@@ -20,8 +20,15 @@ from storage.explorer.api.declare import (
     choice,
     number_of,
 )
-from storage.explorer.api.resources.figures import version
-from storage.explorer.api.resources.holdings import its_report, report_key
+from storage.explorer.api.leads import (
+    OF_CAPTURES,
+    capture_at,
+    its_organ,
+    its_page,
+    its_report,
+    its_version,
+    report_key,
+)
 from storage.explorer.api.ways import Ways
 from storage.queries import coverage, history, listed, report, versions
 
@@ -80,8 +87,8 @@ _OF_REPORT: Mapping[str, Link] = {
     "self": its_report,
     "versions": lambda row, ways: ways.api("reports", *report_key(row), "versions"),
     "ledger": lambda row, ways: ways.api("ledger", *report_key(row)),
-    "organ": lambda row, ways: ways.still("organs", row["division_code"], row["organ"]),
-    "page": lambda row, ways: ways.page("reports", *report_key(row)),
+    "organ": its_organ,
+    "page": its_page,
 }
 _IN_REPORT: Mapping[str, Mapping[str, InnerLink]] = {
     "cells": {
@@ -97,8 +104,7 @@ def _first(row: Row) -> int | None:
 
 
 def _capture_of(row: Row, ways: Ways) -> str | None:
-    first = _first(row)
-    return None if first is None else ways.still("captures", first)
+    return capture_at(_first(row), ways)
 
 
 ENDPOINTS = (
@@ -111,9 +117,9 @@ ENDPOINTS = (
         cursor=(int,),
         links={
             "report": its_report,
-            "version": version,
+            "version": its_version,
             "versions": lambda row, ways: ways.api("reports", *report_key(row), "versions"),
-            "page": lambda row, ways: ways.page("reports", *report_key(row)),
+            "page": its_page,
         },
     ),
     Endpoint(
@@ -157,12 +163,6 @@ ENDPOINTS = (
             "capture": _capture_of,
             "replay": lambda row, ways: ways.replay(_first(row)),
         },
-        inner={
-            "captures": {
-                "capture": lambda _row, each, ways: ways.still("captures", each["id"]),
-                "replay": lambda _row, each, ways: ways.replay(each["id"]),
-                "page": lambda _row, each, ways: ways.page("captures", each["id"]),
-            }
-        },
+        inner=OF_CAPTURES,
     ),
 )

@@ -15,8 +15,7 @@ from storage.explorer.api.declare import (
     text,
     whole,
 )
-from storage.explorer.api.resources.figures import version
-from storage.explorer.api.resources.holdings import its_report, report_key
+from storage.explorer.api.leads import its_page, its_report, its_version
 from storage.queries import coverage, search
 
 
@@ -51,8 +50,8 @@ ENDPOINTS = (
         cursor=(int, int),
         links={
             "report": its_report,
-            "version": version,
-            "page": lambda row, ways: ways.page("reports", *report_key(row)),
+            "version": its_version,
+            "page": its_page,
         },
         records=False,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, get_args
 
 from storage.alerts import record as alerts
-from storage.explorer.api.cursors import Page, cut
+from storage.explorer.api.cursors import Page
 from storage.explorer.api.declare import Endpoint, Question, choice, number_of, text
 from storage.queries import run_report, runs
 
@@ -19,7 +19,7 @@ class AlertStory(TypedDict):
 
 def _runs(question: Question) -> Page:
     rows = runs.recorded_runs(question.connection)
-    return Page(*cut(rows, lambda row: (-row["id"],), question.after, question.limit))
+    return question.ordered(rows, lambda row: (-row["id"],))
 
 
 def _run(question: Question) -> run_report.RunReport:
