@@ -36,7 +36,7 @@ from storage.exports.source import Selection, Source
 from storage.exports.tables import tables
 from storage.exports.taking import ACCOUNT, export, formats
 from storage.exports.text import guarded, plain
-from storage.queries.bytes import body_of, look_into
+from storage.queries.bytes import Door, body_of, look_into
 from storage.queries.citation import citation
 from storage.queries.organs import find_organ
 from storage.readings.corrections import Entry, correct_cell
@@ -44,7 +44,7 @@ from storage.readings.facts import store_reading
 from storage.readings.printed import sheets
 from storage.settings import Settings
 from tests.crawling import BIN
-from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, key, reading
+from tests.databases import NOW, ON_SQLITE, TIANSHAN, Crawl, exchange, key, reading
 
 # What does not hang on the database.
 EVIL = '=HYPERLINK("http://h","点")'
@@ -202,6 +202,20 @@ def test_what_cannot_be_looked_into_stays() -> None:
     assert body_of(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", b"x") is None
     assert not look_into(None).whole
     assert not look_into(b"PK\x03\x04 no zip").whole
+
+
+def test_bytes_stay_by_what_was_read_of_them_anywhere(
+    engine: sa.Engine, settings: Settings
+) -> None:
+    with Crawl(engine, settings.warc_directory) as crawl:
+        crawl.page(b"same", reading("1", "1", "1", "1"), title="手机13900001000")
+        crawl.capture(exchange(b"same", "http://h/elsewhere"))
+        crawl.attachment(b"never read")
+        crawl.page(b"other", reading("1", "1", "1", "1"), url="http://h/4")
+    with engine.connect() as connection:
+        door = Door(connection)
+        told = [door.why_not(number, lambda: look_into(b"clean")) for number in (1, 2, 3, 4)]
+    assert told == ["personal", "personal", "unseen", None]
 
 
 @ON_SQLITE
