@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from storage.asof import AsOf, Basis
 from storage.cli.shared import as_of
 from storage.errors import BadQuestion
+from storage.queries.checks import checks
 from storage.queries.findings import open_findings
 from storage.queries.organs import find_organ
 from storage.queries.report import report
 from storage.readings.assessments import keep_assessment
-from storage.readings.facts import FindingRecord, VersionRef
+from storage.readings.facts import FindingRecord
+from storage.readings.observing import VersionRef
 from tests.asof.proof import prove
 from tests.asof.world import CELL
 from tests.databases import NOW, TIANSHAN, Crawl, key, reading
@@ -138,7 +140,9 @@ def test_what_follows_from_others_is_told_of_what_stood(
         organ = find_organ(connection, TIANSHAN)
         told = report(connection, organ, 2020, as_of=as_of)["findings"]
         assert [each["rule"] for each in told if each["rule"].startswith("X")] == rules
-        scopes: tuple[dict[str, int], ...] = ({}, {"year": 2020}, {"organ_id": organ.id})
-        for scope in scopes:
-            found = open_findings(connection, **scope, as_of=as_of)
-            assert [each["rule"] for each in found] == rules, scope
+        for year, organ_id in ((None, None), (2020, None), (None, organ.id)):
+            found = open_findings(connection, year=year, organ_id=organ_id, as_of=as_of)
+            assert [each["rule"] for each in found] == rules, (year, organ_id)
+            counted = checks(connection, year=year, organ_id=organ_id, as_of=as_of)
+            across = [(each["rule"], each["fail"]) for each in counted if each["rule"][0] == "X"]
+            assert across == [(rule, 1) for rule in rules], (year, organ_id)

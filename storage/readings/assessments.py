@@ -88,17 +88,21 @@ def _rested_on(of: Of) -> Of:
     )
 
 
-def newest_assessment(
-    reports: sa.FromClause, as_of: AsOf | None = None
-) -> sa.ScalarSelect[int | None]:
-    """The newest of the report at which an enclosing question is, known by then: by an index, where
-    `assessments_in_force` looks all of them up.
+def is_in_force(
+    reports: sa.FromClause, as_of: AsOf | None, of: Of = None
+) -> sa.ColumnElement[bool]:
+    """Whether an assessment is in force of the report at which an enclosing question is, all of
+    whose reports are `of`: by an index, where `assessments_in_force` looks all of them up, unless
+    what stood must be looked up anyway.
     """
+    if as_of is not None and as_of.basis == "published":
+        in_force = assessments_in_force(as_of, of).c.assessment_id
+        return assessments.c.id.in_(sa.select(in_force))
     a = assessments.alias("newest").c
-    query = sa.select(sa.func.max(a.id)).where(a.report_id == reports.c.report_id)
+    newest = sa.select(sa.func.max(a.id)).where(a.report_id == reports.c.report_id)
     if as_of is not None:
-        query = query.where(a.assessed_at <= as_of.at)
-    return query.correlate(reports).scalar_subquery()
+        newest = newest.where(a.assessed_at <= as_of.at)
+    return assessments.c.id == newest.correlate(reports).scalar_subquery()
 
 
 def _readings_of(said: sa.FromClause) -> sa.TableValuedAlias:
