@@ -430,6 +430,10 @@ def test_nothing_crosses_a_break_and_nothing_stands_in_for_a_gap() -> None:
         (f"/ledger/650102/{quote(BUREAU)}/soon", 400),
         (f"/ledger/999999/{quote(BUREAU)}/2019", 404),
         ("/organs/650102/%00", 400),
+        (f"/organs/650102/{quote(BUREAU)}?as_of=2026-03-07", 400),
+        ("/search?q=%E5%B9%B4&as_of=2026-03-07", 400),
+        ("/runs?as_of=2026-03-07", 400),
+        ("/alerts?basis=published", 400),
     ],
 )
 def test_a_bad_question_gets_a_page_that_says_so(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -219,6 +220,20 @@ def test_a_name_of_several_organs_asks_which(engine: sa.Engine, settings: Settin
             crawl.unreachable(key(city + "审计局", 2019, "department"), "http://h/" + city)
     with engine.connect() as connection, pytest.raises(NotInArchive, match="several organs"):
         find_organ(connection, "审计局")
+
+
+def test_what_a_refusal_names_can_be_asked_for(engine: sa.Engine, settings: Settings) -> None:
+    with Crawl(engine, settings.warc_directory) as crawl:
+        for code in ("650102", "650103"):
+            own = replace(key("审计局", 2019, "department"), division_code=code)
+            crawl.unreachable(own, f"http://h/{code}")
+    with engine.connect() as connection:
+        with pytest.raises(NotInArchive) as refusal:
+            find_organ(connection, "审计局")
+        named = str(refusal.value).partition("ask for one of ")[2].split(", ")
+        assert [find_organ(connection, each).division_code for each in named] == [
+            *("650102", "650103"),
+        ]
 
 
 def test_history_shows_both_sides_of_every_changed_cell(connection: sa.Connection) -> None:

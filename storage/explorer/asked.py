@@ -10,6 +10,8 @@ from starlette.requests import Request
 from storage.asof import AsOf
 from storage.errors import BadQuestion, StorageError
 
+# The parameters that `as_of` reads.
+MOMENT = ("as_of", "basis")
 # Longer than any year, and still an integer of PostgreSQL.
 _MOST_DIGITS = 9
 

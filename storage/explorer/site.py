@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from storage.asof import ZONE
-from storage.explorer.asked import Unclear
+from storage.explorer.asked import MOMENT, Unclear, word
 from storage.explorer.links import Links
 from storage.explorer.state import Kept, Watch
 from storage.settings import Settings
@@ -55,17 +55,23 @@ class Site:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
-    def answer(self, ask: Ask, *, lasting: bool = True) -> Callable[[Request], Response]:
+    def answer(
+        self, ask: Ask, *, lasting: bool = True, dated: bool = False
+    ) -> Callable[[Request], Response]:
         """An endpoint that asks the archive. A plain function: Starlette runs it in a thread.
 
         A browser that has the answer of this state of the archive is told so, and nothing is asked.
-        `lasting`: the answer follows from the archive, the day and the question alone.
+        `lasting`: the answer follows from the archive, the day and the question alone. `dated`: it
+        can be asked as of a moment; others refuse that, for who asks would take today's for then's.
         """
 
         def endpoint(request: Request) -> Response:
             asked = (request.url.path, *request.query_params.values())
             if any("\0" in each or "%00" in each for each in asked):
                 raise Unclear("character")
+            for name in () if dated else MOMENT:
+                if word(request, name) is not None:
+                    raise Unclear("undated", name=name)
             tag = self._tag(request) if lasting else None
             if tag is not None and _has(request, tag):
                 return _tagged(Response(status_code=304), tag)

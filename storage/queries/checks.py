@@ -13,7 +13,7 @@ from storage.asof import AsOf
 from storage.care.leaving import leaves
 from storage.care.withdrawals import withdrawn_readings
 from storage.errors import BadQuestion
-from storage.readings.assessments import newest_assessment
+from storage.readings.assessments import is_in_force
 from storage.readings.onecell import Scope
 from storage.readings.packing import unpack_verdicts
 from storage.schema import (
@@ -181,14 +181,13 @@ def _beside(
         .where(f.check_position.is_(None), *scope.conditions(reports))
         .group_by(*told, f.rule, f.verdict)
     )
-    known = scope.as_of if scope.as_of is not None and scope.as_of.basis == "known" else None
     hidden = _resting_on(connection, withdrawn_readings(connection))
     across = (
         sa.select(*told, a.rule, a.verdict, sa.func.count().label("times"))
         .add_columns(sa.func.count(s.report_id.distinct()).label("reports"))
         .join(assessments, assessments.c.report_id == s.report_id)
         .join(assessment_findings, a.assessment_id == assessments.c.id)
-        .where(assessments.c.id == newest_assessment(reports, known))
+        .where(is_in_force(reports, scope.as_of, scope.of))
         .where(assessments.c.id.not_in(hidden))
         .where(*scope.conditions(reports))
         .group_by(*told, a.rule, a.verdict)

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias, TypedDict
 import sqlalchemy as sa
 from sqlalchemy.sql.operators import custom_op
 
-from storage.asof import AsOf, Of
+from storage.asof import AsOf
 from storage.care.leaving import leaves
 from storage.care.withdrawals import withdrawn_readings
 from storage.queries.organs import in_division
-from storage.readings.assessments import assessments_in_force, newest_assessment
-from storage.readings.standing import reports_of, stands
+from storage.readings.assessments import is_in_force
+from storage.readings.onecell import Scope
 from storage.schema import assessment_findings, assessments, findings, organs
 
 # Division, organ and year; a cursor adds the number of the last finding that was told.
@@ -59,7 +59,8 @@ def open_findings(
 
     `limit`: no more than so many, those that come after the finding `after`.
     """
-    ask = _Ask(connection, as_of, division, year, rule, organ_id)
+    scope = Scope(division=division, organ_id=organ_id, year=year, as_of=as_of)
+    ask = _Ask(connection, scope, rule)
     if limit is None and after is None:
         return ask.told(ask.findings(None))
     told: list[OpenFinding] = []
@@ -82,17 +83,14 @@ class _Ask:
     """One question, as queries."""
 
     connection: sa.Connection
-    as_of: AsOf | None
-    division: str | None
-    year: int | None
+    scope: Scope
     rule: str | None
-    organ_id: int | None
 
     def reports(self, after: Place | None, number: int | None, limit: int) -> Sequence[Any]:
         """So many reports of which anything is said: those after this one, or, where what is said
         of it was told up to a number, from it on.
         """
-        standing, o = self._stands(), organs.c
+        standing, o = self.scope.stands(), organs.c
         s, f = standing.c, findings.c
         read = sa.select(f.reading_id).where(f.reading_id == s.reading_id, *self._is(f.rule))
         query = (
@@ -112,7 +110,7 @@ class _Ask:
 
     def findings(self, reports: Sequence[int] | None) -> Sequence[sa.Row[Any]]:
         """All that is said of these reports, or of all."""
-        f, a, o, standing = findings.c, assessment_findings.c, organs.c, self._stands()
+        f, a, o, standing = findings.c, assessment_findings.c, organs.c, self.scope.stands()
         s = standing.c
         chosen = self._wanted(standing)
         if reports is not None:
@@ -161,12 +159,6 @@ class _Ask:
             if hidden.isdisjoint(row.rests_on or ())
         ]
 
-    def _of(self) -> Of:
-        return reports_of(division=self.division, organ_id=self.organ_id, year=self.year)
-
-    def _stands(self) -> sa.FromClause:
-        return stands(self.as_of, self._of())
-
     def _said_across(self, standing: sa.FromClause) -> sa.ColumnElement[bool]:
         """Whether what is in force of a report says anything that is asked for."""
         a = assessment_findings.c
@@ -179,20 +171,14 @@ class _Ask:
         return query.correlate(standing).exists()
 
     def _in_force(self, standing: sa.FromClause) -> sa.ColumnElement[bool]:
-        """Whether an assessment of the report is the one in force."""
-        a = assessments.c
-        if self.as_of is not None and self.as_of.basis == "published":
-            return a.id.in_(sa.select(assessments_in_force(self.as_of, self._of()).c.assessment_id))
-        return a.id == newest_assessment(standing, self.as_of)
+        return is_in_force(standing, self.scope.as_of, self.scope.of)
 
     def _wanted(self, standing: sa.FromClause) -> list[sa.ColumnElement[bool]]:
-        s = standing.c
-        wanted = {s.year: self.year, s.organ_id: self.organ_id}
-        found = [column == value for column, value in wanted.items() if value is not None]
-        if self.division is not None:
-            found.append(in_division(s.division_code, self.division))
-            found.append(in_division(organs.c.division_code, self.division))
-        return found
+        wanted = self.scope.conditions(standing)
+        if self.scope.division is not None:
+            # Of the organs too: it is by their index that the first are found.
+            wanted.append(in_division(organs.c.division_code, self.scope.division))
+        return wanted
 
     def _is(self, rule: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
         return [] if self.rule is None else [rule == self.rule]

@@ -23,7 +23,8 @@ class Organ:
 
 def find_organ(connection: sa.Connection, asked: str) -> Organ:
     """The one organ with this name, with or without its city (天山区人民政府), or the government of
-    this portal's name, key or division code. Raises NotInArchive, which lists the near ones.
+    this portal's name, key or division code; of a name that divisions share, with the code behind
+    it, as the refusal lists them: 审计局 (650102). Raises NotInArchive, which lists the near ones.
     """
     for condition in (
         organs.c.name == asked,
@@ -32,6 +33,7 @@ def find_organ(connection: sa.Connection, asked: str) -> Organ:
         sa.and_(is_government, portals.c.name_zh == asked),
         organs.c.name.endswith("市" + asked, autoescape=True),
         organs.c.name == asked.partition("市")[2],
+        organs.c.name + " (" + organs.c.division_code + ")" == asked,
     ):
         found = _where(connection, condition)
         if len(found) == 1:

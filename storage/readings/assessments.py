@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from storage.asof import AsOf, Of, among, current_versions
+from storage.asof import KEPT, AsOf, Of, among, current_versions
 from storage.readings.facts import FindingRecord
-from storage.schema import assessment_findings, assessments
+from storage.schema import assessment_findings, assessments, readings, versions
 
 
 def keep_assessment(
@@ -61,25 +62,52 @@ def assessments_in_force(as_of: AsOf | None, of: Of = None) -> sa.Subquery:
     if as_of is not None and as_of.basis == "known":
         query = query.where(a.assessed_at <= as_of.at)
     elif as_of is not None:
-        stood = sa.select(current_versions(as_of, of).c.reading_id)
-        reading = _elements(a.readings).table_valued(sa.column("value", sa.Text))
+        v = current_versions(as_of, _rested_on(of)).c
+        # A NULL among them, and nothing would be known to be another.
+        stood = sa.select(v.reading_id).where(v.reading_id.is_not(None))
+        reading = _readings_of(assessments)
         other = sa.select(sa.literal(1)).select_from(reading)
         other = other.where(sa.cast(reading.c.value, sa.Integer).not_in(stood))
         query = query.where(~other.exists())
     return query.subquery("assessments_in_force")
 
 
-def newest_assessment(
-    reports: sa.FromClause, as_of: AsOf | None = None
-) -> sa.ScalarSelect[int | None]:
-    """The newest of the report at which an enclosing question is, known by then: by an index, where
-    `assessments_in_force` looks all of them up.
+@lru_cache(KEPT)
+def _rested_on(of: Of) -> Of:
+    """The reports whose readings assessments of these rest on: the year before is one of them."""
+    if of is None:
+        return None
+    resting, r, v = assessments.alias("resting"), readings.c, versions.c
+    reading = _readings_of(resting)
+    return (
+        sa.select(v.report_id)
+        .select_from(resting.join(reading, sa.true()))
+        .join(readings, r.id == sa.cast(reading.c.value, sa.Integer))
+        .join(versions, v.id == r.version_id)
+        .where(*among(resting.c.report_id, of))
+    )
+
+
+def is_in_force(
+    reports: sa.FromClause, as_of: AsOf | None, of: Of = None
+) -> sa.ColumnElement[bool]:
+    """Whether an assessment is in force of the report at which an enclosing question is, all of
+    whose reports are `of`: by an index, where `assessments_in_force` looks all of them up, unless
+    what stood must be looked up anyway.
     """
+    if as_of is not None and as_of.basis == "published":
+        in_force = assessments_in_force(as_of, of).c.assessment_id
+        return assessments.c.id.in_(sa.select(in_force))
     a = assessments.alias("newest").c
-    query = sa.select(sa.func.max(a.id)).where(a.report_id == reports.c.report_id)
+    newest = sa.select(sa.func.max(a.id)).where(a.report_id == reports.c.report_id)
     if as_of is not None:
-        query = query.where(a.assessed_at <= as_of.at)
-    return query.correlate(reports).scalar_subquery()
+        newest = newest.where(a.assessed_at <= as_of.at)
+    return assessments.c.id == newest.correlate(reports).scalar_subquery()
+
+
+def _readings_of(said: sa.FromClause) -> sa.TableValuedAlias:
+    """The readings that an assessment rests on, a row each."""
+    return _elements(said.c.readings).table_valued(sa.column("value", sa.Text))
 
 
 class _elements(sa.sql.functions.GenericFunction[Any]):  # noqa: N801  named as SQL would

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from storage.asof import AsOf
+from storage.asof import AsOf, Of
 from storage.care.personal import find
 from storage.care.withdrawals import Tombstone, tombstones
 from storage.errors import BadQuestion
@@ -75,10 +75,14 @@ class Scope:
     organ_ids: Collection[int] | None = None
     as_of: AsOf | None = None
 
+    @property
+    def of(self) -> Of:
+        """What is looked up of a moment: these reports, or a few more."""
+        return reports_of(division=self.division, organ_id=self.organ_id, year=self.year)
+
     def stands(self) -> sa.FromClause:
         """The table `standing`, or what it would have said of these reports."""
-        of = reports_of(division=self.division, organ_id=self.organ_id, year=self.year)
-        return stands(self.as_of, of)
+        return stands(self.as_of, self.of)
 
     def conditions(self, standing: sa.FromClause) -> list[sa.ColumnElement[bool]]:
         """Of a selectable with these columns."""

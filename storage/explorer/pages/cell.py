@@ -55,7 +55,7 @@ def routes(site: Site) -> Iterator[Route]:
     def page(request: Request, connection: sa.Connection) -> Response:
         return site.page(request, "cell.html.jinja", **_told(request, connection))
 
-    yield Route(_PATH, site.answer(page))
+    yield Route(_PATH, site.answer(page, dated=True))
 
 
 def _told(request: Request, connection: sa.Connection) -> dict[str, Any]:

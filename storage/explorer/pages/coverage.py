@@ -129,8 +129,8 @@ def routes(site: Site) -> Iterator[Route]:
             day=day,
         )
 
-    yield Route("/coverage", site.answer(coverage))
-    yield Route("/ledger/{division}/{organ:path}/{year}", site.answer(proof))
+    yield Route("/coverage", site.answer(coverage, dated=True))
+    yield Route("/ledger/{division}/{organ:path}/{year}", site.answer(proof, dated=True))
 
 
 def named(connection: sa.Connection, code: str) -> Division:

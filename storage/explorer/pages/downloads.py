@@ -48,8 +48,8 @@ def routes(site: Site) -> Iterator[Route]:
         # A spreadsheet takes UTF-8 for what it is only by its mark.
         return _file(out.getvalue().encode("utf-8-sig"), "text/csv; charset=utf-8", asked, "csv")
 
-    yield Route(f"{_PATH}.json", site.answer(as_json))
-    yield Route(f"{_PATH}.csv", site.answer(as_csv))
+    yield Route(f"{_PATH}.json", site.answer(as_json, dated=True))
+    yield Route(f"{_PATH}.csv", site.answer(as_csv, dated=True))
 
 
 def _asked(connection: sa.Connection, asked: Asked) -> Report | ReadVersion:

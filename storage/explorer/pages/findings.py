@@ -56,7 +56,7 @@ def routes(site: Site) -> Iterator[Route]:
             basis=as_of.basis if as_of else "known",
         )
 
-    yield Route("/findings", site.answer(page))
+    yield Route("/findings", site.answer(page, dated=True))
 
 
 def _counted(all_rules: Sequence[Check]) -> list[Check]:

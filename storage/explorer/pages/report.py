@@ -52,7 +52,7 @@ def routes(site: Site) -> Iterator[Route]:
             return _gone(site, request, 404, str(error))
         return site.page(request, "report.html.jinja", **told)
 
-    yield Route(_PATH, site.answer(page))
+    yield Route(_PATH, site.answer(page, dated=True))
 
 
 def named(request: Request, connection: sa.Connection) -> Asked:
