@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.forking import run
+from tests import forking
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent  # where this environment's `scrapy` and `archive` are
@@ -64,4 +64,17 @@ class Operator:
     def _run(
         self, command: str, *arguments: str, cwd: Path, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        return run([BIN / command, *arguments], cwd, self.environment(), stdin)
+        told: list[str | Path] = [BIN / command, *arguments]
+        environment = self.environment()
+        if self.python_path is None:
+            return forking.run(told, cwd, environment, stdin)
+        return subprocess.run(
+            told,
+            input=stdin,
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )

@@ -1,13 +1,14 @@
-"""The shipped commands in processes of their own, without a second of imports each.
+"""The shipped commands in processes of their own, without two seconds of imports each.
 
-`python -m tests.forking SOCKET` imports what others wrote, none of our own code, and forks for each
-command that it is sent: the same script, environment, folder and files, by a clean interpreter but
-for those modules. It ends with whoever holds its standard input.
+`python -m tests.forking SOCKET` imports what a start imports and forks for each command that it is
+sent: the same script, environment, folder and files, in an interpreter that has not yet read any of
+them. It ends with whoever holds its standard input.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -17,32 +18,43 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
-# What every start of ours loads. Nothing here may install Twisted's reactor.
-_LIBRARIES = (
-    "PIL.Image",
+# What starts load. Nothing here may install Twisted's reactor or read the environment.
+_MODULES = (
     "alembic.command",
-    "jinja2",
-    "lxml.html",
-    "prometheus_client",
+    "crawler.commands.canonicalise",
+    "crawler.commands.crawl",
+    "crawler.commands.read",
+    "crawler.commands.reparse",
+    "crawler.fetching.handler",
+    "crawler.fetching.probe",
+    "crawler.fetching.run",
+    "crawler.pipelines.facts",
+    "crawler.pipelines.listings",
+    "crawler.spiders.walk",
     "psycopg",
-    "pydantic.main",
     "rich.markdown",
     "scrapy.cmdline",
-    "scrapy.core.downloader.handlers.http11",
     "scrapy.downloadermiddlewares.cookies",
     "scrapy.extensions.feedexport",
     "scrapy.shell",
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
+    "storage.alerts.watch",
+    "storage.cli",
+    "storage.runpage",
     "tenacity",
     "typer.rich_utils",
 )
+_TOO_EARLY = ("crawler.settings", "twisted.internet.reactor")
 _LONGEST = 1 << 20  # bytes of a command and its environment
 
 
@@ -107,9 +119,10 @@ def _server() -> str:
 
 def _serve(path: str) -> Callable[[], None]:
     """Forks for each order. Returns in the process that is to carry one out."""
-    for name in _LIBRARIES:
+    for name in _MODULES:
         import_module(name)
-    assert "twisted.internet.reactor" not in sys.modules
+    assert not sys.modules.keys() & set(_TOO_EARLY)
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
@@ -148,12 +161,35 @@ def _carry_out(line: socket.socket) -> Callable[[], None]:
     os.environ.clear()
     os.environ.update(told["env"])
     script, *_ = sys.argv = told["command"]
-    sys.path[:1] = [str(Path(script).parent), *filter(None, [told["env"].get("PYTHONPATH")])]
+    sys.path[0] = str(Path(script).parent)
 
-    def command() -> None:
+    return partial(_command, script)
+
+
+def _command(script: str) -> NoReturn:
+    """Runs it and ends as an interpreter does, but for taking down what was there before: that
+    takes longer than most commands.
+    """
+    try:
         runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        _end(ended.code)
+    except Exception:  # noqa: BLE001 - told as an interpreter tells it, whatever it is
+        traceback.print_exc()
+        _end(1)
+    _end(0)
 
-    return command
+
+def _end(code: object) -> NoReturn:
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()  # what was left open is said
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
 
 
 if __name__ == "__main__":

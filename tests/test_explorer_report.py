@@ -322,6 +322,7 @@ BAD = [
     (f"{HERE}/2019?version=x", 400),
     (f"{HERE}/2019?version=999", 404),
     (f"{HERE}/2019?as_of=nonsense", 400),
+    (f"{HERE}/2019?as_of=9999-12-31", 400),
     (f"{HERE}/2019?as_of=2020-01-01&basis=x", 400),
     ("/reports/650102/nobody/2019", 404),
     (f"{CELLS}/2019/no.such.cell", 400),

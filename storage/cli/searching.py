@@ -35,7 +35,7 @@ def search(
     limit: Annotated[int, typer.Option("--limit", help="So many hits.", min=1, max=100)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Which reports hold all these words, newest first; two characters are enough."""
+    """Which reports hold all these words, newest first; one character is enough."""
     with archive(empty="null" if as_json else None) as connection:
         from storage.queries.search import search as ask
 

@@ -53,16 +53,15 @@ def one_of(request: Request, name: str, choices: Sequence[str]) -> str | None:
     raise Unclear("choice", name=name, value=value, choices=", ".join(choices))
 
 
-def as_of(request: Request) -> AsOf | None:
-    """The moment that `as_of` and `basis` name. Raises Unclear.
+def as_of(request: Request, bases: Sequence[str] = ("known", "published")) -> AsOf | None:
+    """The moment that `as_of` and `basis`, one of `bases`, name. Raises Unclear.
 
     Not beyond today in China: nobody knows what will be due in the year 9999, and the ledger would
     lay out every year up to it.
     """
-    day = word(request, "as_of")
+    day, basis = word(request, "as_of"), one_of(request, "basis", bases) or "known"
     if day is None:
         return None
-    basis = one_of(request, "basis", ("known", "published")) or "known"
     try:
         asked = AsOf.parse(day, basis)
     except BadQuestion as error:

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from storage.asof import AsOf
 from storage.errors import NotInArchive
+from storage.explorer.asked import Unclear, number, one_of, whole, word
 from storage.explorer.asked import as_of as moment_of
-from storage.explorer.asked import number, one_of, whole, word
 from storage.explorer.choices import choices, division_asked
 from storage.explorer.pages.overview import by_year, years_of
 from storage.explorer.site import Site
@@ -68,12 +68,14 @@ def routes(site: Site) -> Iterator[Route]:
         known = choices(connection)
         year, kind = number(request, "year"), one_of(request, "kind", KINDS)
         day = word(request, "as_of")
-        as_of = moment_of(request)
+        as_of = moment_of(request, bases=("known",))
         code = division_asked(request, connection)
         if code is None and len(known) == 1:
             code = known[0]["division_code"]
         division = None if code is None else exactly(connection, code)
         if code is None or division is None:
+            if day is not None:
+                raise Unclear("undated", name="as_of")
             years, rows = site.keep(
                 connection, ("by year", code), lambda: by_year(connection, code)
             )
@@ -108,7 +110,7 @@ def routes(site: Site) -> Iterator[Route]:
         organ = organ_at(connection, path["division"], path["organ"])
         year = whole("year", path["year"])
         day = word(request, "as_of")
-        as_of = moment_of(request)
+        as_of = moment_of(request, bases=("known",))
         at = as_of.at if as_of else datetime.now(UTC)
         cells = ledger(
             connection, at=at, division=organ.division_code, organ_id=organ.id, year=year

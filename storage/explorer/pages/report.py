@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from storage.asof import AsOf
 from storage.errors import NotInArchive, Withdrawn
-from storage.explorer.asked import number, whole, word
+from storage.explorer.asked import as_of as moment_of
+from storage.explorer.asked import number, whole
 from storage.explorer.figures import figures, name_of
 from storage.explorer.site import Site, language
 from storage.exports.citing import as_bibtex, in_chinese, in_english
@@ -58,12 +59,11 @@ def routes(site: Site) -> Iterator[Route]:
 def named(request: Request, connection: sa.Connection) -> Asked:
     """What the address asks for. Raises NotInArchive, Unclear and BadQuestion."""
     path = request.path_params
-    moment = word(request, "as_of")
     return Asked(
         organ=organ_at(connection, path["division"], path["organ"]),
         year=whole("year", path["year"]),
         version=number(request, "version"),
-        as_of=AsOf.parse(moment, word(request, "basis") or "known") if moment else None,
+        as_of=moment_of(request),
     )
 
 
