@@ -281,17 +281,31 @@ def test_every_request_the_hosts_saw_has_one_attempt(crawled: Crawled) -> None:
 # --- the second and the third crawl (in this order) -----------------------------------------------
 
 
-def test_a_second_crawl_finds_exactly_what_was_edited(crawled: Crawled) -> None:
-    """Of all other pages and files it keeps an observation, and no version."""
-    before = crawled.count("versions")
-    attempts, observed = crawled.count("attempts"), crawled.count("observations")
+@dataclass(frozen=True)
+class CrawledAgain:
+    """The second crawl of the same archive: what it met, and what was there before."""
+
+    world: World
+    log: tuple[Entry, ...]
+    before: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def again(crawled: Crawled) -> CrawledAgain:
+    before = {table: crawled.count(table) for table in ("versions", "attempts", "observations")}
     world = crawled.world.with_edits(seed=1, reports=5, attachments=1)
-    log = crawled.crawl(world)
-    assert crawled.count("versions") == before + 6
-    requests = len([entry for entry in log if entry.method != "CONNECT"])
-    assert crawled.count("attempts") == attempts + requests
-    assert crawled.count("observations") == 2 * observed
-    for edit in world.edits:
+    return CrawledAgain(world, crawled.crawl(world), before)
+
+
+def test_a_second_crawl_finds_exactly_what_was_edited(
+    crawled: Crawled, again: CrawledAgain
+) -> None:
+    """Of all other pages and files it keeps an observation, and no version."""
+    assert crawled.count("versions") == again.before["versions"] + 6
+    requests = len([entry for entry in again.log if entry.method != "CONNECT"])
+    assert crawled.count("attempts") == again.before["attempts"] + requests
+    assert crawled.count("observations") == 2 * again.before["observations"]
+    for edit in again.world.edits:
         history = crawled.operator.ask("history", edit.organ, str(edit.year))
         part = "attachment" if edit.attachment else "page"
         sides = [version for version in history if version["part"] == part]
@@ -312,6 +326,7 @@ def test_a_second_crawl_finds_exactly_what_was_edited(crawled: Crawled) -> None:
 
 
 @needs_browser
+@pytest.mark.usefixtures("again")
 def test_a_reader_goes_from_the_map_to_the_bytes(crawled: Crawled) -> None:
     """In a real browser: of the one archive with script and by keyboard, of the other without."""
     scripted = not crawled.operator.database_url
@@ -328,6 +343,7 @@ def test_a_reader_goes_from_the_map_to_the_bytes(crawled: Crawled) -> None:
 
 
 @needs_browser
+@pytest.mark.usefixtures("again")
 def test_axe_finds_nothing_on_any_type_of_page(crawled: Crawled) -> None:
     """Of the one archive on a narrow screen, of the other on a wide one."""
     width = 1280 if crawled.operator.database_url else 360
