@@ -30,6 +30,8 @@ Why: TypeAlias = Literal["withdrawn", "personal", "unseen"]
 
 # In bytes, of any content once it is unpacked; and of all that is packed in a file.
 LONGEST, _MOST = 64_000_000, 32_000_000
+_GZIP = b"\x1f\x8b"
+_MOST_MEMBERS = 64  # of a gzip body; servers send one
 # A packed file in a packed file in a packed file is looked into; nobody delivers more.
 _DEEPEST = 2
 _ZIP = b"PK\x03\x04"
@@ -129,12 +131,19 @@ def body_of(head: bytes, body: bytes, limit: int = LONGEST) -> bytes | None:
     if packed == "deflate":
         # Servers send both what the standard says (zlib) and what they think it says (raw).
         wbits = zlib.MAX_WBITS if body[0] & 0x0F == 8 else -zlib.MAX_WBITS
-    member = zlib.decompressobj(wbits)
-    try:
-        plain = member.decompress(body, limit + 1)
-    except zlib.error:
-        return None
-    return plain if len(plain) <= limit else None
+    plain, rest = b"", body
+    for _ in range(_MOST_MEMBERS):
+        member = zlib.decompressobj(wbits)
+        try:
+            plain += member.decompress(rest, limit - len(plain) + 1)
+        except zlib.error:
+            return None
+        if len(plain) > limit:
+            return None
+        rest = member.unused_data
+        if rest[:2] != _GZIP:  # nothing, or padding
+            return plain
+    return None
 
 
 class Door:
