@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crawler.forms import relations
 from storage.database import make_engine
-from storage.ledger.cells import HELD, Cell, ledger
+from storage.ledger.cells import HELD, Cell, ledger, span
 from storage.ledger.deadlines import due
 from storage.queries.coverage import Field, coverage
 from storage.schema import listing_reads
@@ -173,3 +174,15 @@ def proven(connection: sa.Connection, midnight: datetime, at: datetime) -> bool:
     rows = connection.execute(complete).all()
     whole = {row.listing_id for row in rows if row.scope == "whole"}
     return any(row.read_at >= midnight and row.listing_id in whole for row in rows)
+
+
+@given(
+    st.one_of(
+        st.from_regex(r"(19|20|00)[0-9]{2}(-[0-9]{2}(-[0-9]{2}(T[0-9:]{5})?)?)?", fullmatch=True),
+        st.dates().map(date.isoformat),
+        st.text(max_size=12),
+    )
+)
+def test_ledger_and_relations_understand_the_same_dates(published: str) -> None:
+    """Neither may import the other: the reader needs no archive, the archive no reader."""
+    assert span(published) == relations.span(published)
